@@ -1,0 +1,1 @@
+//! The dataflow engine: pipeline files, plans, cache, scheduler.

@@ -1,0 +1,1 @@
+//! The quickstart project: drawn images, questions and answers, tiny models.

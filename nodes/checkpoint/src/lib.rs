@@ -1,0 +1,1 @@
+//! Reads and writes checkpoint files: safetensors and torch.save archives.

@@ -1,0 +1,1 @@
+//! Image decoding and resizing, equal to PIL byte for byte.

@@ -1,0 +1,1 @@
+//! The node kinds: load, score, embed, train, rank, select, write.

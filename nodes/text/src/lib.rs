@@ -1,0 +1,1 @@
+//! Tokenizers, prompt templates and label masks of vision-language models.

@@ -1,0 +1,2 @@
+//! The worker program: models and trainer over libtorch.
+fn main() {}

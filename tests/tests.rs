@@ -1,0 +1,1 @@
+//! User-level tests: they drive the built program.
