@@ -1,1 +1,20 @@
 //! Tokenizers, prompt templates and label masks of vision-language models.
+//!
+//! A record's turns become one text by a [`Template`], then token ids and labels by [`tokenize_sample`]; [`collate`] puts
+//! samples into a batch. [`ClipTokenizer`] serves CLIP's text tower. All ids equal those of the Python packages.
+
+mod bpe;
+mod clip;
+mod error;
+mod files;
+mod llama;
+mod sample;
+mod split;
+mod template;
+mod whitespace;
+
+pub use clip::ClipTokenizer;
+pub use error::TextError;
+pub use llama::LlamaTokenizer;
+pub use sample::{Batch, IGNORE, IMAGE_TOKEN, Sample, collate, tokenize_sample};
+pub use template::{Template, Turn};

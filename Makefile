@@ -1,0 +1,37 @@
+# Each target sets up what it needs: tools (scripts/deps.sh) and libtorch (scripts/libtorch.sh).
+# A LIBTORCH from the environment wins over the one that the set-up makes.
+ifeq ($(LIBTORCH),)
+LIBTORCH := $(CURDIR)/.libtorch
+endif
+export LIBTORCH
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help setup build demo test lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## check or install the tools, fetch libtorch (about 550 MB, once per machine)
+	@scripts/deps.sh
+	@scripts/libtorch.sh
+
+build: setup ## release build: the program and its worker, target/release/trommel and trommel-torch
+	cargo build --locked --release -p trommel -p trommel-torch
+
+demo: build ## run the quickstart pipeline
+	$(TARGET)/release/trommel run pipelines/quickstart.yaml
+
+# The tests start the worker found beside the program, so both are built before. Lint and tests ask for the same targets
+# and so for the same features of every dependency: build scripts (libtorch's C++ is the longest) run once for both.
+test: lint ## formatting, lints, all tests
+	cargo build --locked --workspace --bins --tests --examples
+	cargo test --locked --workspace
+
+lint: setup ## formatting and lints, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+clean: ## remove what was built, the link to libtorch and the quickstart's cache
+	cargo clean
+	rm -rf .trommel .libtorch

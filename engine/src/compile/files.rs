@@ -1,0 +1,67 @@
+//! Looks whether the files that nodes name are there.
+
+use std::collections::HashSet;
+
+use crate::diagnostics::{Problem, Problems};
+use crate::node::{FileNeed, FileUse};
+use crate::plan::{NodeId, Plan};
+
+/// A warning for each file, folder and model of `nodes` that is not there.
+pub fn missing_files(plan: &Plan, nodes: &HashSet<NodeId>) -> Problems {
+    let mut problems = Problems::default();
+    for (id, node) in plan.nodes() {
+        if nodes.contains(&id) {
+            for need in &node.contract.files {
+                if let Some(problem) = missing(need) {
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+    problems.sorted()
+}
+
+fn missing(need: &FileNeed) -> Option<Problem> {
+    let key = need.key;
+    let (message, label) = match &need.usage {
+        FileUse::File(path) if path.path().is_dir() => (
+            format!("`{key}` is a folder, not a file: {}", path.shown()),
+            "a folder",
+        ),
+        FileUse::File(path) if !path.path().exists() => (
+            format!("`{key}`: there is no file {}", path.shown()),
+            "not there",
+        ),
+        FileUse::Folder(path) if path.path().is_file() => (
+            format!("`{key}` is a file, not a folder: {}", path.shown()),
+            "a file",
+        ),
+        FileUse::Folder(path) if !path.path().exists() => (
+            format!("`{key}`: there is no folder {}", path.shown()),
+            "not there",
+        ),
+        FileUse::Model(model) => match model.resolve() {
+            Ok(_) => return None,
+            Err(tried) => (format!("`{key}`: {tried}"), "not there"),
+        },
+        _ => return None,
+    };
+    let help = match &need.usage {
+        FileUse::File(path) | FileUse::Folder(path) => format!("looked at {}", shown_path(path)),
+        FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
+    };
+    Some(
+        Problem::warning("compile::missing_file", message)
+            .at(&need.place, label)
+            .help(help),
+    )
+}
+
+/// The place looked at, unless a secret is part of it.
+fn shown_path(path: &crate::node::DataPath) -> String {
+    if path.shown().contains("${env:") {
+        path.shown().to_owned()
+    } else {
+        path.path().display().to_string()
+    }
+}

@@ -1,0 +1,68 @@
+//! Phase 2: a pipeline and the kinds there are become a plan. Every error is collected.
+//!
+//! Runs nothing and reads no data; what lies on disk is only looked for, to warn.
+
+mod files;
+mod nodes;
+mod order;
+mod outputs;
+mod references;
+
+use crate::diagnostics::Problems;
+use crate::node::Registry;
+use crate::plan::{Plan, PlanBuilder};
+use crate::spec::Pipeline;
+
+pub use files::missing_files;
+
+/// Compiles. The problems beside a plan are warnings.
+pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
+    let mut problems = Problems::default();
+    let drafts = nodes::decode(pipeline, registry, &mut problems);
+    let order = order::order(&drafts, &mut problems);
+    let mut builder = PlanBuilder::new();
+    let ids = references::connect(drafts, &order, &mut builder, &mut problems);
+    let outputs = outputs::connect(pipeline, registry, &ids, &builder, &mut problems);
+    if problems.has_errors() {
+        return Err(problems.sorted());
+    }
+    let plan = builder.seal(
+        pipeline.source.clone(),
+        pipeline.name.value.clone(),
+        pipeline.params.clone(),
+        outputs,
+    );
+    warn_unneeded(&plan, &mut problems);
+    let everything = plan.needed_by_outputs();
+    problems.extend(missing_files(&plan, &everything));
+    Ok((plan, problems.sorted()))
+}
+
+fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
+    use crate::diagnostics::Problem;
+    let needed = plan.needed_by_outputs();
+    if plan.outputs.is_empty() {
+        let place = crate::diagnostics::Place::new(plan.source.clone(), 0..0);
+        problems.push(
+            Problem::warning(
+                "compile::no_outputs",
+                "the pipeline has no outputs, so nothing is run",
+            )
+            .at(&place, "")
+            .help("add `outputs:`, or name a node with --to"),
+        );
+        return;
+    }
+    for (id, node) in plan.nodes() {
+        if !needed.contains(&id) {
+            problems.push(
+                Problem::warning(
+                    "compile::unneeded",
+                    format!("no output needs the node `{}`", node.name),
+                )
+                .at(&node.place, "it is not run")
+                .help(format!("--to {} runs it all the same", node.name)),
+            );
+        }
+    }
+}

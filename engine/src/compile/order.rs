@@ -1,0 +1,93 @@
+//! Puts nodes after what they read and shows a cycle as a path.
+
+use std::collections::HashMap;
+
+use super::nodes::{Draft, Drafts};
+use crate::diagnostics::{Problem, Problems};
+
+/// The nodes in an order in which inputs come first; those in a cycle or behind one are left out.
+pub(super) fn order(drafts: &Drafts, problems: &mut Problems) -> Vec<usize> {
+    let nodes = &drafts.good;
+    let by_name: HashMap<&str, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(i, d)| (d.name.value.as_str(), i))
+        .collect();
+    let reads: Vec<Vec<(usize, usize)>> = nodes
+        .iter()
+        .map(|draft| {
+            let inputs = draft.contract.inputs.iter().enumerate();
+            inputs
+                .filter_map(|(i, need)| Some((*by_name.get(node_of(&need.text))?, i)))
+                .collect()
+        })
+        .collect();
+    let mut waiting: Vec<usize> = reads.iter().map(Vec::len).collect();
+    let mut readers = vec![Vec::new(); nodes.len()];
+    for (node, inputs) in reads.iter().enumerate() {
+        for &(from, _) in inputs {
+            readers[from].push(node);
+        }
+    }
+    // A heap of positions keeps the order of the file among nodes that could go either way.
+    let mut ready: std::collections::BinaryHeap<std::cmp::Reverse<usize>> = (0..nodes.len())
+        .filter(|&n| waiting[n] == 0)
+        .map(std::cmp::Reverse)
+        .collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(std::cmp::Reverse(node)) = ready.pop() {
+        order.push(node);
+        for &reader in &readers[node] {
+            waiting[reader] -= 1;
+            if waiting[reader] == 0 {
+                ready.push(std::cmp::Reverse(reader));
+            }
+        }
+    }
+    if order.len() < nodes.len() {
+        problems.push(cycle(nodes, &reads, &waiting));
+    }
+    order
+}
+
+/// The node that a reference begins with.
+pub(super) fn node_of(reference: &str) -> &str {
+    reference.split('.').next().unwrap_or_default()
+}
+
+/// Every node that is left waits for another one that is left, so walking back ends in a circle.
+fn cycle(nodes: &[Draft], reads: &[Vec<(usize, usize)>], waiting: &[usize]) -> Problem {
+    let first = waiting.iter().position(|&w| w > 0).unwrap_or(0);
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    let mut at = first;
+    let start = loop {
+        if let Some(start) = path.iter().position(|&(node, _)| node == at) {
+            break start;
+        }
+        let Some(&(from, input)) = reads[at].iter().find(|(from, _)| waiting[*from] > 0) else {
+            break 0;
+        };
+        path.push((at, input));
+        at = from;
+    };
+    let circle = &path[start..];
+    let mut names: Vec<&str> = circle
+        .iter()
+        .rev()
+        .map(|&(n, _)| nodes[n].name.value.as_str())
+        .collect();
+    names.extend(names.first().copied());
+    let mut problem = Problem::error(
+        "compile::cycle",
+        format!("the nodes make a circle: {}", names.join(" → ")),
+    )
+    .help("a node cannot be made from what is made from it; take one of these references out");
+    for &(node, input) in circle {
+        let need = &nodes[node].contract.inputs[input];
+        problem = problem.at(
+            &need.place,
+            format!("`{}` reads this", nodes[node].name.value),
+        );
+    }
+    problem
+}

@@ -1,0 +1,27 @@
+//! The nearest name to a misspelt one.
+
+/// The candidate that `word` is most likely a misspelling of, if any is near.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= 1 + word.chars().count().max(candidate.chars().count()) / 4
+                || (word.len() >= 4 && candidate.starts_with(word))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_slips_and_refuses_strangers() {
+        let kinds = ["embed.clip", "score.clip", "select.diverse"];
+        assert_eq!(nearest("embed.clp", kinds), Some("embed.clip"));
+        assert_eq!(nearest("select.divers", kinds), Some("select.diverse"));
+        assert_eq!(nearest("write", kinds), None);
+    }
+}

@@ -1,0 +1,271 @@
+//! What a node promises, asked of its configuration before anything is built or read: the tables,
+//! columns and files it reads, the ports and columns it gives.
+
+use crate::diagnostics::Place;
+use crate::table::ColumnType;
+
+use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
+
+/// Filled in by [`super::Kind::contract`].
+#[derive(Default)]
+pub struct Contract {
+    pub inputs: Vec<InputNeed>,
+    pub files: Vec<FileNeed>,
+    pub ports: Vec<Port>,
+    pub permit: Permit,
+    /// Keys that change speed, not results: they are no part of the node's identity.
+    pub speed: Vec<&'static str>,
+    pub refusals: Vec<Refusal>,
+    /// Each row of the default port depends on one row of the inputs only.
+    pub row_wise: bool,
+    /// The inputs may be of different origins.
+    pub unaligned: bool,
+}
+
+/// A value that a kind does not take, though it has the right type.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub key: &'static str,
+    pub message: String,
+    pub help: String,
+}
+
+/// One reference of a configuration to a table or a column.
+#[derive(Clone, Debug)]
+pub struct InputNeed {
+    /// The key of the configuration.
+    pub key: &'static str,
+    /// As written: `NODE`, `NODE.PORT`, `NODE.COLUMN` or `NODE.PORT.COLUMN`.
+    pub text: String,
+    pub place: Place,
+    pub reads: Vec<Read>,
+    /// The reference ends in a column, whose name fills the only entry of `reads`.
+    pub is_column: bool,
+    /// All columns are read, since the node passes them on.
+    pub passes: bool,
+    /// What the node gives mentions the reference by name, so the name is part of its key.
+    pub named: bool,
+}
+
+/// A column that a node reads.
+#[derive(Clone, Debug)]
+pub struct Read {
+    pub column: String,
+    /// Any of these will do.
+    pub types: Vec<ColumnType>,
+    /// The column holds paths: what the files hold counts, not their names.
+    pub files: bool,
+}
+
+/// A file, folder or model of a configuration.
+#[derive(Clone, Debug)]
+pub struct FileNeed {
+    pub key: &'static str,
+    pub usage: FileUse,
+    pub place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub enum FileUse {
+    /// Counts by content.
+    File(DataPath),
+    /// Must be there; what is in it counts through the rows that point into it.
+    Folder(DataPath),
+    /// All files of a model count by content.
+    Model(ModelRef),
+}
+
+/// One of the tables that a node gives. The first one is the default port.
+#[derive(Clone, Debug)]
+pub struct Port {
+    pub name: &'static str,
+    pub rows: RowsOf,
+    pub columns: Vec<(String, ColumnType)>,
+    /// The columns of this input are there too.
+    pub passes: Option<&'static str>,
+    /// There may be more columns, known only at run time.
+    pub open: bool,
+}
+
+/// Which rows a port has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowsOf {
+    /// The same as an input, in the same order: `key` and `unique_idx` come from there.
+    Input(&'static str),
+    /// Rows of its own, with `key` and `unique_idx`.
+    New,
+    /// No records at all (weights, logs).
+    Plain,
+}
+
+/// What a node needs of the machine while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permit {
+    /// One of the processors.
+    #[default]
+    Cpu,
+    /// The whole machine (all processors).
+    Exclusive,
+    /// The device of the run: a GPU where there is one, else the whole machine.
+    Device,
+}
+
+impl Contract {
+    /// A table, by its rows.
+    pub fn table(&mut self, key: &'static str, from: &TableRef) -> &mut InputNeed {
+        self.input(key, &from.text, &from.place, false)
+    }
+
+    /// One column.
+    pub fn column(
+        &mut self,
+        key: &'static str,
+        from: &ColumnRef,
+        types: &[ColumnType],
+    ) -> &mut InputNeed {
+        let need = self.input(key, &from.text, &from.place, true);
+        let column = from.text.rsplit('.').next().unwrap_or_default().to_owned();
+        need.reads.push(Read {
+            column,
+            types: types.to_vec(),
+            files: false,
+        });
+        need
+    }
+
+    fn input(
+        &mut self,
+        key: &'static str,
+        text: &str,
+        place: &Place,
+        is_column: bool,
+    ) -> &mut InputNeed {
+        self.inputs.push(InputNeed {
+            key,
+            text: text.to_owned(),
+            place: place.clone(),
+            reads: Vec::new(),
+            is_column,
+            passes: false,
+            named: false,
+        });
+        let last = self.inputs.len() - 1;
+        &mut self.inputs[last]
+    }
+
+    pub fn file(&mut self, key: &'static str, path: &DataPath) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::File(path.clone()),
+            place: path.place.clone(),
+        });
+    }
+
+    pub fn folder(&mut self, key: &'static str, path: &DataPath) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::Folder(path.clone()),
+            place: path.place.clone(),
+        });
+    }
+
+    pub fn model(&mut self, key: &'static str, model: &ModelRef) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::Model(model.clone()),
+            place: model.place.clone(),
+        });
+    }
+
+    /// A port; the first one is the default.
+    pub fn port(&mut self, name: &'static str, rows: RowsOf) -> &mut Port {
+        self.ports.push(Port {
+            name,
+            rows,
+            columns: Vec::new(),
+            passes: None,
+            open: false,
+        });
+        let last = self.ports.len() - 1;
+        &mut self.ports[last]
+    }
+
+    pub fn permit(&mut self, permit: Permit) {
+        self.permit = permit;
+    }
+
+    pub fn speed_only(&mut self, keys: &[&'static str]) {
+        self.speed.extend(keys);
+    }
+
+    /// The kind builds a [`super::RowNode`].
+    pub fn row_wise(&mut self) {
+        self.row_wise = true;
+    }
+
+    pub fn unaligned(&mut self) {
+        self.unaligned = true;
+    }
+
+    /// A configuration that decodes but makes no sense. The engine underlines the key's value.
+    pub fn refuse(
+        &mut self,
+        key: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.refusals.push(Refusal {
+            key,
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+}
+
+impl InputNeed {
+    pub fn reads(&mut self, column: &str, types: &[ColumnType]) -> &mut Self {
+        self.reads.push(Read {
+            column: column.to_owned(),
+            types: types.to_vec(),
+            files: false,
+        });
+        self
+    }
+
+    /// A column of paths whose files the node opens.
+    pub fn reads_files(&mut self, column: &str) -> &mut Self {
+        self.reads.push(Read {
+            column: column.to_owned(),
+            types: vec![ColumnType::Text],
+            files: true,
+        });
+        self
+    }
+
+    pub fn passes(&mut self) -> &mut Self {
+        self.passes = true;
+        self
+    }
+
+    pub fn named(&mut self) -> &mut Self {
+        self.named = true;
+        self
+    }
+}
+
+impl Port {
+    pub fn gives(&mut self, column: &str, ty: ColumnType) -> &mut Self {
+        self.columns.push((column.to_owned(), ty));
+        self
+    }
+
+    pub fn passes(&mut self, input: &'static str) -> &mut Self {
+        self.passes = Some(input);
+        self
+    }
+
+    pub fn open(&mut self) -> &mut Self {
+        self.open = true;
+        self
+    }
+}

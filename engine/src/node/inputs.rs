@@ -1,0 +1,141 @@
+//! The tables that a whole-table node works on.
+
+use arrow::array::ArrayRef;
+
+use super::NodeError;
+use crate::table::{FloatRows, Table, floats, vectors};
+use crate::worker::protocol::{ChunkPlaces, ColumnPlace, TableInput};
+
+/// The inputs of a node under the keys of its configuration.
+pub struct Inputs(Vec<Input>);
+
+struct Input {
+    key: &'static str,
+    reference: String,
+    table: Table,
+    column: Option<String>,
+}
+
+/// One column of a table, all chunks of it.
+#[derive(Clone, Copy)]
+pub struct ColumnView<'a> {
+    /// As the configuration names it: `NODE.COLUMN`.
+    pub reference: &'a str,
+    pub table: &'a Table,
+    pub column: &'a str,
+}
+
+impl Inputs {
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        key: &'static str,
+        reference: String,
+        table: Table,
+        column: Option<String>,
+    ) {
+        self.0.push(Input {
+            key,
+            reference,
+            table,
+            column,
+        });
+    }
+
+    /// The table under a key.
+    pub fn table(&self, key: &str) -> Result<&Table, NodeError> {
+        self.0
+            .iter()
+            .find(|i| i.key == key)
+            .map(|i| &i.table)
+            .ok_or_else(|| NodeError::new(format!("the node has no input `{key}`")))
+    }
+
+    /// The columns under a key, in the order written.
+    pub fn columns(&self, key: &str) -> Vec<ColumnView<'_>> {
+        self.0
+            .iter()
+            .filter(|i| i.key == key)
+            .filter_map(|i| {
+                let column = i.column.as_deref()?;
+                Some(ColumnView {
+                    reference: &i.reference,
+                    table: &i.table,
+                    column,
+                })
+            })
+            .collect()
+    }
+
+    /// Where all of it lies on disk, for a worker.
+    pub(super) fn places(&self) -> Vec<TableInput> {
+        let chunk_places = |chunk: &crate::table::Chunk| ChunkPlaces {
+            rows: chunk.rows,
+            columns: chunk
+                .columns
+                .iter()
+                .map(|c| {
+                    let (path, index) = c.place();
+                    ColumnPlace {
+                        path: path.to_owned(),
+                        index,
+                    }
+                })
+                .collect(),
+        };
+        self.0
+            .iter()
+            .map(|input| TableInput {
+                key: input.key.to_owned(),
+                reference: input.reference.clone(),
+                column: input.column.clone(),
+                fields: input
+                    .table
+                    .fields()
+                    .iter()
+                    .map(|f| f.name().clone())
+                    .collect(),
+                chunks: input.table.chunks().iter().map(chunk_places).collect(),
+            })
+            .collect()
+    }
+
+    pub fn column(&self, key: &str) -> Result<ColumnView<'_>, NodeError> {
+        self.columns(key)
+            .first()
+            .copied()
+            .ok_or_else(|| NodeError::new(format!("the node has no column `{key}`")))
+    }
+}
+
+impl ColumnView<'_> {
+    pub fn arrays(&self) -> Result<Vec<ArrayRef>, NodeError> {
+        Ok(self.table.arrays(self.column)?)
+    }
+
+    /// All values as f64, null where null.
+    pub fn floats(&self) -> Result<Vec<Option<f64>>, NodeError> {
+        let mut all = Vec::with_capacity(self.table.rows());
+        for array in self.arrays()? {
+            all.extend(floats(&array)?);
+        }
+        Ok(all)
+    }
+
+    /// The chunks as rows of f32.
+    pub fn vectors(&self) -> Result<Vec<FloatRows>, NodeError> {
+        self.arrays()?
+            .iter()
+            .map(|a| vectors(a).map_err(NodeError::from))
+            .collect()
+    }
+
+    pub fn is_vector(&self) -> bool {
+        self.table.field(self.column).is_some_and(|f| {
+            crate::table::ColumnType::of(f.data_type()) == crate::table::ColumnType::Vector
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! What a node is: the traits that kinds implement and what they say of themselves.
+//!
+//! Knows no particular kind, no plan, no cache, no scheduler.
+
+mod context;
+mod contract;
+mod error;
+mod format;
+mod inputs;
+mod kind;
+mod record_key;
+mod reference;
+mod registry;
+mod remote;
+
+pub mod prelude;
+
+pub use context::{Context, Device, Monitor, NodeEvent};
+pub use contract::{Contract, FileNeed, FileUse, InputNeed, Permit, Port, Read, RowsOf};
+pub use error::NodeError;
+pub use format::{Format, OutputContext};
+pub use inputs::{ColumnView, Inputs};
+pub use kind::{Kind, Outputs, RowFailure, RowNode, RowOutput, TableNode, Work};
+pub use record_key::RecordKeys;
+pub use reference::{ColumnRef, DataPath, ModelRef, Secret, TableRef};
+pub use registry::{Entry, Erased, ErasedConfig, ErasedKind, Registry};
+pub use remote::Remote;

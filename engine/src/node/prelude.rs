@@ -1,0 +1,15 @@
+//! What the author of a node kind needs, in one line: `use trommel_engine::node::prelude::*;`.
+
+pub use std::sync::Arc;
+
+pub use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+pub use arrow::datatypes::{DataType, Field, Schema};
+pub use schemars::JsonSchema;
+pub use serde::{Deserialize, Serialize};
+
+pub use super::{
+    ColumnRef, ColumnView, Context, Contract, DataPath, Device, Inputs, Kind, ModelRef, NodeError,
+    Outputs, Permit, Remote, RowFailure, RowNode, RowOutput, RowsOf, Secret, TableNode, TableRef,
+    Work,
+};
+pub use crate::table::{ColumnType, KEY, Table, UNIQUE_IDX};

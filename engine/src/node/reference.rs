@@ -1,0 +1,300 @@
+//! What configurations refer to: tables, columns, files, models and secrets. Each knows its place.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::diagnostics::{Place, Source};
+use crate::spec::{Data, PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
+
+/// Text under a mark: the text itself, what may be shown of it, and its place.
+struct Marked {
+    text: String,
+    shown: String,
+    place: Place,
+}
+
+fn marked<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    mark: &'static str,
+) -> Result<Marked, D::Error> {
+    struct Newtype;
+    impl<'de> Visitor<'de> for Newtype {
+        type Value = (Option<crate::spec::Value>, String);
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_newtype_struct<D: Deserializer<'de>>(
+            self,
+            inner: D,
+        ) -> Result<Self::Value, D::Error> {
+            let origin = take_marked();
+            Ok((origin, String::deserialize(inner)?))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok((None, text.to_owned()))
+        }
+    }
+    let (origin, text) = deserializer.deserialize_newtype_struct(mark, Newtype)?;
+    Ok(match origin {
+        Some(value) => {
+            let shown = match &value.data {
+                Data::Secret { shown, .. } => shown.clone(),
+                _ => text.clone(),
+            };
+            Marked {
+                text,
+                shown,
+                place: value.place,
+            }
+        }
+        None => {
+            let place = Place::new(
+                Source::new("configuration", text.clone(), ""),
+                0..text.len(),
+            );
+            Marked {
+                shown: text.clone(),
+                text,
+                place,
+            }
+        }
+    })
+}
+
+macro_rules! text_schema {
+    ($type:ty, $name:literal, $description:literal) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "description": $description, "title": $name })
+            }
+        }
+    };
+}
+
+/// `NODE` or `NODE.PORT`.
+#[derive(Clone, Debug)]
+pub struct TableRef {
+    pub text: String,
+    pub place: Place,
+}
+
+/// `NODE.COLUMN` or `NODE.PORT.COLUMN`.
+#[derive(Clone, Debug)]
+pub struct ColumnRef {
+    pub text: String,
+    pub place: Place,
+}
+
+/// A file or folder, relative to the pipeline file.
+#[derive(Clone, Debug)]
+pub struct DataPath {
+    path: PathBuf,
+    shown: String,
+    pub place: Place,
+}
+
+/// A model: a folder (relative to the pipeline file), else a hub id `org/name`.
+#[derive(Clone, Debug)]
+pub struct ModelRef {
+    text: String,
+    shown: String,
+    pub place: Place,
+}
+
+/// A value that is never printed, stored or put in a key.
+#[derive(Clone)]
+pub struct Secret {
+    text: String,
+    shown: String,
+}
+
+impl DataPath {
+    /// A path that stands outside of any kind's configuration.
+    pub(crate) fn from_value(
+        value: &crate::spec::Value,
+        owner: &Place,
+    ) -> Result<Self, crate::diagnostics::Problems> {
+        crate::spec::decode(value, owner)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// As written, for messages; values from the environment stay names.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+impl ModelRef {
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The folder or file that holds the model, or a sentence that says where it was looked for.
+    pub fn resolve(&self) -> Result<PathBuf, String> {
+        let local = self.place.source.folder().join(&self.text);
+        if local.exists() {
+            return Ok(local);
+        }
+        let is_hub_id = self.text.split('/').count() == 2
+            && !self.text.starts_with(['.', '/'])
+            && self.text.split('/').all(|part| !part.is_empty());
+        if !is_hub_id {
+            return Err(format!("there is no folder {}", local.display()));
+        }
+        hub_snapshot(&self.text).ok_or_else(|| {
+            format!(
+                "there is neither a folder {} nor a model {} in the hub cache ({})",
+                local.display(),
+                self.shown,
+                hub_cache().display()
+            )
+        })
+    }
+}
+
+fn hub_cache() -> PathBuf {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    from("HF_HUB_CACHE")
+        .or_else(|| from("HF_HOME").map(|h| h.join("hub")))
+        .or_else(|| from("HOME").map(|h| h.join(".cache/huggingface/hub")))
+        .unwrap_or_else(|| PathBuf::from(".cache/huggingface/hub"))
+}
+
+/// The snapshot that `main` names in the hub's cache folder.
+fn hub_snapshot(id: &str) -> Option<PathBuf> {
+    let repository = hub_cache().join(format!("models--{}", id.replace('/', "--")));
+    let revision = std::fs::read_to_string(repository.join("refs/main")).ok()?;
+    let snapshot = repository.join("snapshots").join(revision.trim());
+    snapshot.is_dir().then_some(snapshot)
+}
+
+impl Secret {
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl<'de> Deserialize<'de> for TableRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        marked(deserializer, REFERENCE_MARK).map(|m| Self {
+            text: m.text,
+            place: m.place,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ColumnRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        marked(deserializer, REFERENCE_MARK).map(|m| Self {
+            text: m.text,
+            place: m.place,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for DataPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let m = marked(deserializer, PATH_MARK)?;
+        if m.text.is_empty() {
+            return Err(serde::de::Error::custom("a path must not be empty"));
+        }
+        Ok(Self {
+            path: m.place.source.folder().join(&m.text),
+            shown: m.shown,
+            place: m.place,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let m = marked(deserializer, PATH_MARK)?;
+        if m.text.is_empty() {
+            return Err(serde::de::Error::custom("a model must not be empty"));
+        }
+        Ok(Self {
+            text: m.text,
+            shown: m.shown,
+            place: m.place,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let m = marked(deserializer, SECRET_MARK)?;
+        Ok(Self {
+            text: m.text,
+            shown: m.shown,
+        })
+    }
+}
+
+impl Serialize for TableRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl Serialize for ColumnRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl Serialize for DataPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown)
+    }
+}
+
+impl Serialize for ModelRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown)
+    }
+}
+
+text_schema!(TableRef, "table", "NODE or NODE.PORT");
+text_schema!(ColumnRef, "column", "NODE.COLUMN or NODE.PORT.COLUMN");
+text_schema!(DataPath, "path", "a path, relative to the pipeline file");
+text_schema!(
+    ModelRef,
+    "model",
+    "a folder, relative to the pipeline file, else a hub id org/name"
+);
+text_schema!(Secret, "secret", "a secret, written ${env:NAME}");

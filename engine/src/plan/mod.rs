@@ -1,0 +1,118 @@
+//! Phase 3: the sealed graph. Whoever holds a [`Plan`] holds something that compiled.
+//!
+//! petgraph appears only here.
+
+mod dot;
+mod node;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
+
+pub use node::{NodeId, OnError, PlanInput, PlanNode, PlanOutput, PortColumns};
+
+use crate::diagnostics::Source;
+
+type Graph = petgraph::graph::DiGraph<PlanNode, &'static str>;
+
+/// The pipeline as it will run.
+pub struct Plan {
+    pub source: Arc<Source>,
+    pub name: String,
+    pub params: serde_json::Value,
+    pub outputs: Vec<PlanOutput>,
+    graph: Graph,
+    order: Vec<NodeId>,
+}
+
+/// A plan that is being put together.
+pub(crate) struct PlanBuilder {
+    graph: Graph,
+}
+
+impl PlanBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            graph: Graph::new(),
+        }
+    }
+
+    /// Nodes come after the nodes that they read; their inputs name those by the ids given here.
+    pub(crate) fn add(&mut self, node: PlanNode) -> NodeId {
+        let edges: Vec<_> = node.inputs.iter().map(|i| (i.from, i.need.key)).collect();
+        let id = self.graph.add_node(node);
+        for (from, key) in edges {
+            self.graph.add_edge(from.0, id, key);
+        }
+        NodeId(id)
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> &PlanNode {
+        &self.graph[id.0]
+    }
+
+    pub(crate) fn seal(
+        self,
+        source: Arc<Source>,
+        name: String,
+        params: serde_json::Value,
+        outputs: Vec<PlanOutput>,
+    ) -> Plan {
+        // Inputs exist before their readers do, so the order of insertion is a topological one.
+        let order = self.graph.node_indices().map(NodeId).collect();
+        Plan {
+            source,
+            name,
+            params,
+            outputs,
+            graph: self.graph,
+            order,
+        }
+    }
+}
+
+impl Plan {
+    /// All nodes, each after those that it reads.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &PlanNode)> {
+        self.order.iter().map(|&id| (id, &self.graph[id.0]))
+    }
+
+    pub fn node(&self, id: NodeId) -> &PlanNode {
+        &self.graph[id.0]
+    }
+
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.nodes().find(|(_, n)| n.name == name).map(|(id, _)| id)
+    }
+
+    /// `targets` and everything that they are made from.
+    pub fn ancestors(&self, targets: impl IntoIterator<Item = NodeId>) -> HashSet<NodeId> {
+        let mut open: Vec<NodeIndex> = targets.into_iter().map(|id| id.0).collect();
+        let mut seen = HashSet::new();
+        while let Some(index) = open.pop() {
+            if seen.insert(NodeId(index)) {
+                open.extend(self.graph.neighbors_directed(index, Direction::Incoming));
+            }
+        }
+        seen
+    }
+
+    /// What the outputs need.
+    pub fn needed_by_outputs(&self) -> HashSet<NodeId> {
+        self.ancestors(self.outputs.iter().map(|o| o.from))
+    }
+
+    /// (from, to, key of the configuration), in the order of the nodes.
+    pub fn edges(&self) -> Vec<(NodeId, NodeId, &'static str)> {
+        let mut edges: Vec<_> = self
+            .graph
+            .edge_references()
+            .map(|e| (NodeId(e.source()), NodeId(e.target()), *e.weight()))
+            .collect();
+        edges.sort();
+        edges
+    }
+}

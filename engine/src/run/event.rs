@@ -1,0 +1,86 @@
+//! What happens in a run, as it happens.
+
+use serde::Serialize;
+
+use crate::node::NodeEvent;
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    RunStarted {
+        pipeline: String,
+        nodes: usize,
+    },
+    /// Nothing had to be done.
+    NodeCached {
+        node: String,
+        kind: String,
+        rows: usize,
+    },
+    NodeStarted {
+        node: String,
+        kind: String,
+        why: String,
+    },
+    /// One chunk of a row-wise node.
+    Chunk {
+        node: String,
+        chunk: usize,
+        chunks: usize,
+        rows: usize,
+        computed: usize,
+    },
+    Node {
+        node: String,
+        #[serde(flatten)]
+        said: NodeEvent,
+    },
+    NodeDone {
+        node: String,
+        kind: String,
+        rows: usize,
+        computed: usize,
+        quarantined: usize,
+        seconds: f64,
+    },
+    NodeFailed {
+        node: String,
+        kind: String,
+        message: String,
+        help: Option<String>,
+    },
+    NodeSkipped {
+        node: String,
+        because: String,
+    },
+    OutputWritten {
+        path: String,
+        rows: usize,
+    },
+    OutputUnchanged {
+        path: String,
+        rows: usize,
+    },
+    OutputFailed {
+        path: String,
+        message: String,
+        help: Option<String>,
+    },
+    RunDone(Report),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    pub ran: usize,
+    pub cached: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    pub cancelled: bool,
+    pub seconds: f64,
+}
+
+/// Who is told. Called from several threads.
+pub trait Listener: Send + Sync {
+    fn event(&self, event: &Event);
+}

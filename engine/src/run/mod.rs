@@ -1,0 +1,29 @@
+//! Phase 4: a plan becomes tables. tokio appears only here.
+//!
+//! Prints nothing: it emits events, and listeners show them.
+
+mod arrange;
+mod error;
+mod event;
+mod job;
+mod lookup;
+mod outputs;
+mod permits;
+mod rows;
+mod scheduler;
+mod tables;
+
+pub use error::RunError;
+pub use event::{Event, Listener, Report};
+pub use lookup::{NodeStatus, State, inspect};
+pub use scheduler::{RunOptions, run};
+
+use crate::table::Table;
+
+/// The tables of a node, in the order of its ports.
+#[derive(Clone)]
+pub struct NodeTables {
+    pub ports: Vec<Table>,
+    /// All rows were done. A node with quarantined rows is looked at again next time.
+    pub complete: bool,
+}

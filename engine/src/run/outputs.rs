@@ -1,0 +1,133 @@
+//! Writes the output files, each through a temporary file, and only where something changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::RunError;
+use crate::cache::{Cache, CacheError, Manifest, publish};
+use crate::node::OutputContext;
+use crate::plan::{NodeId, Plan, PlanOutput};
+use crate::table::{Digest, Digester, Table};
+
+/// What an output file was written from.
+#[derive(Serialize, Deserialize, PartialEq)]
+struct Written {
+    content: Digest,
+    files: BTreeMap<PathBuf, Digest>,
+}
+
+/// Writes an output and what stands beside it. False: all of it is there already.
+pub(super) fn write(
+    plan: &Plan,
+    output: &PlanOutput,
+    table: &Table,
+    manifests: &HashMap<NodeId, &Manifest>,
+    cache: &Cache,
+) -> Result<bool, RunError> {
+    let path =
+        std::path::absolute(output.path.path()).unwrap_or_else(|_| output.path.path().to_owned());
+    let provenance = provenance(plan, output, manifests);
+    let mut content = Digester::new("trommel.output.1");
+    content.push("format", output.format.name().as_bytes());
+    content.push("provenance", provenance.to_string().as_bytes());
+    for field in table.fields() {
+        if let Some(digest) = table.column_digest(field.name()) {
+            content.push(field.name(), digest.as_bytes());
+        }
+    }
+    let content = content.finish();
+    let note = path.display().to_string();
+    if let Some(written) = cache.note::<Written>("outputs", &note)
+        && written.content == content
+        && written
+            .files
+            .iter()
+            .all(|(file, digest)| cache.files.digest(file).ok() == Some(*digest))
+    {
+        return Ok(false);
+    }
+    if path.is_dir() {
+        return Err(RunError::new(format!(
+            "cannot write {}: it is a folder",
+            path.display()
+        )));
+    }
+    let file_digest = write_file(&path, |temporary| {
+        Ok(output.format.write(table, temporary)?)
+    })?;
+    let context = OutputContext {
+        path: &path,
+        table,
+        kind: plan.node(output.from).kind_name(),
+        file_digest,
+        provenance: &provenance,
+    };
+    let mut files = BTreeMap::from([(path.clone(), file_digest)]);
+    for (ending, bytes) in output.format.companions(&context)? {
+        let mut name = path.clone().into_os_string();
+        name.push(ending);
+        let companion = PathBuf::from(name);
+        let digest = write_file(&companion, |temporary| {
+            std::fs::write(temporary, &bytes)
+                .map_err(|e| RunError::new(format!("{}: {e}", temporary.display())))
+        })?;
+        files.insert(companion, digest);
+    }
+    cache.put_note("outputs", &note, &Written { content, files })?;
+    Ok(true)
+}
+
+struct OutputError(RunError);
+
+impl From<CacheError> for OutputError {
+    fn from(error: CacheError) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Writes beside `path` and renames into place.
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), RunError>,
+) -> Result<Digest, RunError> {
+    let mut digest = None;
+    publish::<OutputError>(path, |file| {
+        // The format opens the file by name; the name is that of the open descriptor.
+        use std::os::fd::AsRawFd;
+        let name = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        write(&name).map_err(OutputError)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update_mmap(&name)
+            .map_err(|e| OutputError(RunError::new(format!("{}: {e}", path.display()))))?;
+        digest = Some(Digest::from_bytes(*hasher.finalize().as_bytes()));
+        Ok(())
+    })
+    .map_err(|e| e.0)?;
+    digest.ok_or_else(|| RunError::new(format!("{} was not written", path.display())))
+}
+
+/// The node of the output and all nodes above it, as they went into their keys.
+fn provenance(plan: &Plan, output: &PlanOutput, manifests: &HashMap<NodeId, &Manifest>) -> Json {
+    let above = plan.ancestors([output.from]);
+    let nodes: serde_json::Map<String, Json> = plan
+        .nodes()
+        .filter(|(id, _)| above.contains(id))
+        .filter_map(|(id, node)| {
+            let manifest = manifests.get(&id)?;
+            let description = json!({
+                "kind": manifest.kind,
+                "version": manifest.version,
+                "config": manifest.config,
+                "files": manifest.files,
+                "inputs": manifest.inputs,
+                "key": manifest.key(),
+            });
+            Some((node.name.clone(), description))
+        })
+        .collect();
+    json!({ "pipeline": plan.name, "node": plan.node(output.from).name, "nodes": nodes })
+}

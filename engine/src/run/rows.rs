@@ -1,0 +1,441 @@
+//! Runs a row-wise node chunk by chunk: chunks that the cache holds cost a look-up, and of the
+//! others only the rows that the node's identity has never computed are handed to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Field, FieldRef, Schema, UInt64Type};
+
+use super::arrange::{self, Quarantined};
+use super::job::Job;
+use super::lookup::file_contents;
+use super::{Event, NodeTables, RunError};
+use crate::cache::{
+    Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
+};
+use crate::node::{Context, RowFailure, RowNode};
+use crate::plan::{OnError, PlanNode};
+use crate::table::{Digest, Digester, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX, row_digests};
+
+/// What a node reads of one chunk.
+struct ChunkInput {
+    names: Vec<(String, FieldRef)>,
+    arrays: Vec<ArrayRef>,
+    /// Contents of the files that a column of paths names, by the name of that column.
+    contents: Vec<(String, Vec<Option<Digest>>)>,
+    digests: Vec<(String, Digest)>,
+    rows: usize,
+}
+
+impl ChunkInput {
+    fn read(
+        node: &PlanNode,
+        inputs: &[Table],
+        chunk: usize,
+        cache: &Cache,
+        with_arrays: bool,
+    ) -> Result<Self, RunError> {
+        let mut input = Self {
+            names: vec![],
+            arrays: vec![],
+            contents: vec![],
+            digests: vec![],
+            rows: 0,
+        };
+        for (plan, table) in node.inputs.iter().zip(inputs) {
+            let part = &table.chunks()[chunk];
+            input.rows = part.rows;
+            for read in &plan.need.reads {
+                let index = table.column_index(&read.column).ok_or_else(|| {
+                    RunError::new(format!(
+                        "`{}` has no column `{}`",
+                        plan.need.text, read.column
+                    ))
+                })?;
+                let name = if plan.need.is_column {
+                    plan.need.key.to_owned()
+                } else {
+                    read.column.clone()
+                };
+                let column = &part.columns[index];
+                if read.files {
+                    let contents = file_contents(&column.array()?, cache)?;
+                    input
+                        .digests
+                        .push((name.clone(), contents_digest(&contents)));
+                    input.contents.push((name.clone(), contents));
+                } else {
+                    input.digests.push((name.clone(), column.digest()));
+                }
+                if with_arrays {
+                    input.arrays.push(column.array()?);
+                }
+                input.names.push((name, table.fields()[index].clone()));
+            }
+        }
+        Ok(input)
+    }
+
+    fn key(&self, base: &Manifest) -> Digest {
+        let columns: Vec<(&str, Digest)> =
+            self.digests.iter().map(|(n, d)| (n.as_str(), *d)).collect();
+        base.chunk_key(&columns)
+    }
+
+    fn row_digests(&self) -> Result<Vec<RowDigest>, RunError> {
+        let is_file = |name: &str| self.contents.iter().any(|(n, _)| n == name);
+        let columns: Vec<(&str, ArrayRef)> = self
+            .names
+            .iter()
+            .zip(&self.arrays)
+            .filter(|((name, _), _)| !is_file(name))
+            .map(|((name, _), array)| (name.as_str(), array.clone()))
+            .collect();
+        let contents: Vec<(&str, Vec<Option<Digest>>)> = self
+            .contents
+            .iter()
+            .map(|(n, c)| (n.as_str(), c.clone()))
+            .collect();
+        Ok(row_digests(&columns, &contents, self.rows)?)
+    }
+
+    /// The rows at `positions` as the node sees them.
+    fn batch(&self, positions: &[usize]) -> Result<RecordBatch, RunError> {
+        let fields: Vec<Field> = self
+            .names
+            .iter()
+            .map(|(n, f)| f.as_ref().clone().with_name(n))
+            .collect();
+        let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), self.arrays.clone())?;
+        if positions.len() == self.rows {
+            return Ok(all);
+        }
+        let positions =
+            arrow::array::UInt64Array::from_iter_values(positions.iter().map(|&p| p as u64));
+        Ok(arrow::compute::take_record_batch(&all, &positions)?)
+    }
+}
+
+fn contents_digest(contents: &[Option<Digest>]) -> Digest {
+    let mut digester = Digester::new("trommel.contents.1");
+    for content in contents {
+        digester.push("file", content.as_ref().map_or(&[][..], |d| d.as_bytes()));
+    }
+    digester.finish()
+}
+
+/// How many chunks the cache holds, of how many.
+pub(super) fn cached_chunks(
+    node: &PlanNode,
+    base: &Manifest,
+    inputs: &[Table],
+    cache: &Cache,
+) -> Result<(usize, usize), RunError> {
+    let all = inputs.first().map_or(0, |t| t.chunks().len());
+    let mut cached = 0;
+    for chunk in 0..all {
+        let key = ChunkInput::read(node, inputs, chunk, cache, false)?.key(base);
+        cached += usize::from(cache.chunk(key).is_some());
+    }
+    Ok((cached, all))
+}
+
+/// The rows and chunks of one node's run.
+struct RowJob<'a> {
+    job: &'a Job<'a>,
+    base: &'a Manifest,
+    identity: Digest,
+    worker: Option<Box<dyn RowNode>>,
+    index: Option<RowIndex>,
+    fields: Option<Vec<FieldRef>>,
+    quarantined: Vec<Quarantined>,
+    computed: usize,
+}
+
+/// Runs the node; gives its tables, how many rows were computed and how many quarantined.
+pub(super) fn run(
+    job: &Job<'_>,
+    base: &Manifest,
+    full: &Manifest,
+    inputs: &[Table],
+    worker: Box<dyn RowNode>,
+    context: &Context<'_>,
+) -> Result<(NodeTables, usize, usize), RunError> {
+    let start = std::time::Instant::now();
+    let (node, cache) = (job.node, job.cache);
+    arrange::check_aligned(node, inputs)?;
+    let mut run = RowJob {
+        job,
+        base,
+        identity: base.identity(),
+        worker: Some(worker),
+        index: None,
+        fields: None,
+        quarantined: Vec::new(),
+        computed: 0,
+    };
+    let chunks = inputs.first().map_or(0, |t| t.chunks().len());
+    let mut pieces = Vec::with_capacity(chunks);
+    for chunk in 0..chunks {
+        context.check_cancelled()?;
+        pieces.push(run.chunk(chunk, chunks, inputs, context)?);
+    }
+    if let Some(mut worker) = run.worker.take() {
+        worker.close(context);
+    }
+    let port = &node.contract.ports[0];
+    let fields = run
+        .fields
+        .take()
+        .unwrap_or_else(|| arrange::promised_fields(port, &[]));
+    let entry = TableEntry {
+        manifest: full.clone(),
+        ports: vec![PortEntry {
+            name: port.name.to_owned(),
+            fields: fields.clone(),
+            pieces: pieces.clone(),
+        }],
+        existence: false,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let complete = run.quarantined.is_empty();
+    if complete {
+        cache.put_table(full.key(), &entry, &Existence::default())?;
+    }
+    let ports = vec![
+        arrange::table(node, port, &fields, &pieces, inputs, cache)?,
+        arrange::errors_table(&run.quarantined, cache)?,
+    ];
+    Ok((
+        NodeTables { ports, complete },
+        run.computed,
+        run.quarantined.len(),
+    ))
+}
+
+impl RowJob<'_> {
+    fn chunk(
+        &mut self,
+        chunk: usize,
+        chunks: usize,
+        inputs: &[Table],
+        context: &Context<'_>,
+    ) -> Result<Piece, RunError> {
+        let (node, cache) = (self.job.node, self.job.cache);
+        let input = ChunkInput::read(node, inputs, chunk, cache, true)?;
+        let key = input.key(self.base);
+        let rows = input.rows;
+        let stored = if self.job.forced {
+            None
+        } else {
+            cache.chunk(key)
+        };
+        let (piece, computed) = match stored {
+            Some(entry) => {
+                self.check_fields(&entry.fields)?;
+                (entry.piece, 0)
+            }
+            None => self.compute(&input, key, chunk, inputs, context)?,
+        };
+        self.computed += computed;
+        let name = node.name.clone();
+        self.job.emit(&Event::Chunk {
+            node: name,
+            chunk,
+            chunks,
+            rows,
+            computed,
+        });
+        Ok(piece)
+    }
+
+    fn compute(
+        &mut self,
+        input: &ChunkInput,
+        key: Digest,
+        chunk: usize,
+        inputs: &[Table],
+        context: &Context<'_>,
+    ) -> Result<(Piece, usize), RunError> {
+        let cache = self.job.cache;
+        let digests = input.row_digests()?;
+        let (identity, forced) = (self.identity, self.job.forced);
+        let index = self.index.get_or_insert_with(|| {
+            if forced {
+                RowIndex::default()
+            } else {
+                RowIndex::load(cache, identity)
+            }
+        });
+        // Equal rows of a chunk are computed once.
+        let mut fresh: Vec<usize> = Vec::new();
+        let mut position_of: HashMap<RowDigest, usize> = HashMap::new();
+        for (row, digest) in digests.iter().enumerate() {
+            if index.find(digest).is_none() && !position_of.contains_key(digest) {
+                position_of.insert(*digest, fresh.len());
+                fresh.push(row);
+            }
+        }
+        let (computed, failures) = self.call(input, &fresh, context)?;
+        let failed_at: HashMap<usize, &str> = failures
+            .iter()
+            .map(|f| (f.row, f.reason.as_str()))
+            .collect();
+        let index = self.index.get_or_insert_with(RowIndex::default);
+
+        let mut sources: Vec<RecordBatch> = computed.into_iter().collect();
+        let mut source_of: HashMap<Digest, usize> = HashMap::new();
+        let mut places = Vec::with_capacity(digests.len());
+        let mut failed = Vec::new();
+        for (row, digest) in digests.iter().enumerate() {
+            if let Some(&position) = position_of.get(digest) {
+                if let Some(reason) = failed_at.get(&position) {
+                    failed.push((row, (*reason).to_owned()));
+                }
+                places.push((0, position));
+            } else if let Some(place) = index.find(digest) {
+                let source = match source_of.get(&place.object) {
+                    Some(&source) => source,
+                    None => {
+                        let batch = StoredBatch::new(cache.object_path(place.object));
+                        sources.push(batch.batch()?.clone());
+                        source_of.insert(place.object, sources.len() - 1);
+                        sources.len() - 1
+                    }
+                };
+                places.push((source, place.row));
+            }
+        }
+        let whole = fresh.len() == digests.len();
+        let batch = if whole {
+            sources.swap_remove(0)
+        } else {
+            arrow::compute::interleave_record_batch(&sources.iter().collect::<Vec<_>>(), &places)?
+        };
+        self.check_fields(batch.schema_ref().fields())?;
+        let stored = cache.put(&batch)?;
+        let failed_rows: Vec<usize> = failed.iter().map(|(row, _)| *row).collect();
+        let index = self.index.get_or_insert_with(RowIndex::default);
+        index.publish(
+            cache,
+            self.identity,
+            key,
+            stored.piece.object,
+            &digests,
+            &failed_rows,
+        )?;
+        if failed.is_empty() {
+            let fields = batch.schema().fields().to_vec();
+            cache.put_chunk(
+                key,
+                &ChunkEntry {
+                    fields,
+                    piece: stored.piece.clone(),
+                },
+            )?;
+        } else {
+            self.failed(&failed, chunk, inputs)?;
+        }
+        Ok((stored.piece, fresh.len()))
+    }
+
+    /// Hands rows to the node and checks what it gives for them.
+    fn call(
+        &mut self,
+        input: &ChunkInput,
+        rows: &[usize],
+        context: &Context<'_>,
+    ) -> Result<(Option<RecordBatch>, Vec<RowFailure>), RunError> {
+        if rows.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        let Some(worker) = &mut self.worker else {
+            return Err(RunError::new("the node is closed"));
+        };
+        let output = worker.rows(&input.batch(rows)?, context)?;
+        let node = self.job.node;
+        if output.columns.num_rows() != rows.len() {
+            return Err(RunError::new(format!(
+                "{} gave {} rows for {}",
+                node.kind_name(),
+                output.columns.num_rows(),
+                rows.len()
+            )));
+        }
+        if let Some(failure) = output.failed.iter().find(|f| f.row >= rows.len()) {
+            return Err(RunError::new(format!(
+                "{} reports a fault of row {} of {}",
+                node.kind_name(),
+                failure.row,
+                rows.len()
+            )));
+        }
+        arrange::check_batch(node, &node.contract.ports[0], &output.columns)?;
+        Ok((Some(output.columns), output.failed))
+    }
+
+    fn check_fields(&mut self, fields: &[FieldRef]) -> Result<(), RunError> {
+        let same = |known: &[FieldRef]| {
+            known.len() == fields.len()
+                && known
+                    .iter()
+                    .zip(fields)
+                    .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type())
+        };
+        match &self.fields {
+            None => self.fields = Some(fields.to_vec()),
+            Some(known) if same(known) => {}
+            Some(known) => {
+                return Err(RunError::new(format!(
+                    "{} gave columns of another type than before: {fields:?} after {known:?}",
+                    self.job.node.kind_name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that failed: quarantined where the pipeline says so, else the end of the node.
+    fn failed(
+        &mut self,
+        failed: &[(usize, String)],
+        chunk: usize,
+        inputs: &[Table],
+    ) -> Result<(), RunError> {
+        let table = inputs
+            .first()
+            .ok_or_else(|| RunError::new("no input"))?
+            .select(&[KEY, UNIQUE_IDX])?;
+        let batch = table.batch(chunk)?;
+        let (keys, numbers) = (
+            batch.column(0).as_fixed_size_binary(),
+            batch.column(1).as_primitive::<UInt64Type>(),
+        );
+        if self.job.node.on_error == OnError::Quarantine {
+            self.quarantined
+                .extend(failed.iter().map(|(row, reason)| Quarantined {
+                    key: keys.value(*row).to_vec(),
+                    unique_idx: numbers.value(*row),
+                    reason: reason.clone(),
+                }));
+            return Ok(());
+        }
+        let shown: Vec<String> = failed
+            .iter()
+            .take(10)
+            .map(|(row, reason)| format!("  unique_idx {}: {reason}", numbers.value(*row)))
+            .collect();
+        let more = failed.len().saturating_sub(shown.len());
+        let more = if more > 0 {
+            format!("\n  and {more} more")
+        } else {
+            String::new()
+        };
+        Err(RunError {
+            message: format!("{} of {} rows failed\n{}{more}", failed.len(), batch.num_rows(), shown.join("\n")),
+            help: Some("mend or remove them, or set `on_error: quarantine` to go on without them; the other rows are kept".into()),
+            cancelled: false,
+        })
+    }
+}

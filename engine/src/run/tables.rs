@@ -1,0 +1,218 @@
+//! Runs a whole-table node: gathers what it pushes into chunks and stores them as they fill.
+
+use std::path::PathBuf;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::FieldRef;
+
+use super::arrange;
+use super::job::Job;
+use super::{NodeTables, RunError};
+use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
+use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowsOf, TableNode};
+use crate::table::{CHUNK_ROWS, Table};
+
+/// Runs the node; gives its tables and the rows of its default port.
+pub(super) fn run(
+    job: &Job<'_>,
+    full: &Manifest,
+    inputs: &[Table],
+    mut worker: Box<dyn TableNode>,
+    context: &Context<'_>,
+) -> Result<(NodeTables, usize), RunError> {
+    let start = std::time::Instant::now();
+    let node = job.node;
+    if !node.contract.unaligned {
+        arrange::check_aligned(node, inputs)?;
+    }
+    let mut given = Inputs::new();
+    for (plan, table) in node.inputs.iter().zip(inputs) {
+        given.push(
+            plan.need.key,
+            plan.need.text.clone(),
+            table.clone(),
+            plan.column.clone(),
+        );
+    }
+    let mut gather = Gather {
+        job,
+        ports: node
+            .contract
+            .ports
+            .iter()
+            .map(|port| Gathered::new(port, job, inputs))
+            .collect::<Result<_, _>>()?,
+        existence: Existence::default(),
+    };
+    worker.table(&given, &mut gather, context)?;
+    context.check_cancelled()?;
+    let Gather {
+        ports, existence, ..
+    } = gather;
+    let ports = ports
+        .into_iter()
+        .map(|port| port.finish(job, inputs))
+        .collect::<Result<Vec<_>, _>>()?;
+    let entry = TableEntry {
+        manifest: full.clone(),
+        ports,
+        existence: !existence.0.is_empty(),
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    job.cache.put_table(full.key(), &entry, &existence)?;
+    let tables = super::lookup::load(node, &entry, inputs, job.cache)?;
+    let rows = tables.ports.first().map_or(0, Table::rows);
+    Ok((tables, rows))
+}
+
+struct Gather<'a> {
+    job: &'a Job<'a>,
+    ports: Vec<Gathered<'a>>,
+    existence: Existence,
+}
+
+/// What has been pushed to one port.
+struct Gathered<'a> {
+    port: &'a Port,
+    /// The rows of each chunk to come, where they are given by an input.
+    sizes: Option<std::collections::VecDeque<usize>>,
+    fields: Option<Vec<FieldRef>>,
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
+    pieces: Vec<Piece>,
+}
+
+impl Outputs for Gather<'_> {
+    fn push(&mut self, port: &str, batch: RecordBatch) -> Result<(), NodeError> {
+        let kind = self.job.node.kind_name();
+        let gathered = self
+            .ports
+            .iter_mut()
+            .find(|p| p.port.name == port)
+            .ok_or_else(|| NodeError::new(format!("{kind} has no port `{port}`")))?;
+        gathered.push(batch, self.job).map_err(|e| NodeError {
+            message: e.message,
+            help: e.help,
+            cancelled: e.cancelled,
+        })
+    }
+
+    fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {
+        self.existence.0.push((path, exists));
+    }
+}
+
+impl<'a> Gathered<'a> {
+    fn new(port: &'a Port, job: &Job<'_>, inputs: &[Table]) -> Result<Self, RunError> {
+        let sizes = match port.rows {
+            RowsOf::Input(key) => Some(
+                arrange::input(job.node, key, inputs)?
+                    .chunks()
+                    .iter()
+                    .map(|c| c.rows)
+                    .collect(),
+            ),
+            _ => None,
+        };
+        Ok(Self {
+            port,
+            sizes,
+            fields: None,
+            waiting: Vec::new(),
+            waiting_rows: 0,
+            pieces: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, batch: RecordBatch, job: &Job<'_>) -> Result<(), RunError> {
+        arrange::check_batch(job.node, self.port, &batch)?;
+        match &self.fields {
+            None => self.fields = Some(batch.schema().fields().to_vec()),
+            Some(known) if known.as_slice() == batch.schema().fields().as_ref() => {}
+            Some(_) => {
+                return Err(RunError::new(format!(
+                    "{} changed the columns of `{}`",
+                    job.node.kind_name(),
+                    self.port.name
+                )));
+            }
+        }
+        self.waiting_rows += batch.num_rows();
+        self.waiting.push(batch);
+        loop {
+            let size = self
+                .sizes
+                .as_ref()
+                .map_or(Some(CHUNK_ROWS), |s| s.front().copied());
+            let Some(size) = size else {
+                if self.waiting_rows > 0 {
+                    return Err(RunError::new(format!(
+                        "{} gave more rows than its input has",
+                        job.node.kind_name()
+                    )));
+                }
+                return Ok(());
+            };
+            if self.waiting_rows < size || size == 0 {
+                return Ok(());
+            }
+            self.store(size, job)?;
+        }
+    }
+
+    /// Stores the first `size` waiting rows as a chunk.
+    fn store(&mut self, size: usize, job: &Job<'_>) -> Result<(), RunError> {
+        let schema = self.waiting[0].schema();
+        let mut taken = Vec::new();
+        let mut missing = size;
+        while missing > 0 {
+            let first = &self.waiting[0];
+            let count = first.num_rows().min(missing);
+            taken.push(first.slice(0, count));
+            missing -= count;
+            if count == first.num_rows() {
+                self.waiting.remove(0);
+            } else {
+                self.waiting[0] = first.slice(count, first.num_rows() - count);
+            }
+        }
+        self.waiting_rows -= size;
+        let chunk = if taken.len() == 1 {
+            taken.swap_remove(0)
+        } else {
+            concat_batches(&schema, &taken)?
+        };
+        self.pieces.push(job.cache.put(&chunk)?.piece);
+        if let Some(sizes) = &mut self.sizes {
+            sizes.pop_front();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, job: &Job<'_>, inputs: &[Table]) -> Result<PortEntry, RunError> {
+        if let Some(sizes) = &self.sizes
+            && !sizes.iter().all(|&s| s == 0)
+        {
+            return Err(RunError::new(format!(
+                "{} gave fewer rows than its input has",
+                job.node.kind_name()
+            )));
+        }
+        if self.waiting_rows > 0 {
+            self.store(self.waiting_rows, job)?;
+        }
+        let passed: Vec<FieldRef> = match self.port.passes {
+            Some(key) => arrange::input(job.node, key, inputs)?.fields().to_vec(),
+            None => Vec::new(),
+        };
+        let fields = self
+            .fields
+            .unwrap_or_else(|| arrange::promised_fields(self.port, &passed));
+        Ok(PortEntry {
+            name: self.port.name.to_owned(),
+            fields,
+            pieces: self.pieces,
+        })
+    }
+}

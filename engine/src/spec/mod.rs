@@ -1,0 +1,15 @@
+//! Phase 1: YAML text to a [`Pipeline`], every value with its place.
+//!
+//! Knows nothing of node kinds: a node's configuration stays a value until the kind decodes it.
+
+mod decode;
+mod params;
+mod pipeline;
+mod value;
+mod yaml;
+
+pub use decode::decode;
+pub(crate) use decode::{PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
+pub use params::Override;
+pub use pipeline::{NodeSpec, OutputSpec, Pipeline, read_pipeline};
+pub use value::{Data, Value};

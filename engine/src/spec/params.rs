@@ -1,0 +1,324 @@
+//! Parameters: `${name}`, `${env:NAME}` and `--set name=value`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::value::{Data, Value};
+use super::yaml;
+use crate::diagnostics::{Problem, Problems, Source, Spanned, nearest};
+
+/// One `--set name=value`.
+#[derive(Clone, Debug)]
+pub struct Override {
+    pub name: String,
+    pub value: Value,
+}
+
+impl Override {
+    /// Parses `name=value`; the value is YAML.
+    pub fn parse(argument: &str) -> Result<Self, Problem> {
+        let source = Source::new(format!("--set {argument}"), argument, ".");
+        let whole = crate::diagnostics::Place::new(source.clone(), 0..argument.len());
+        let Some((name, text)) = argument.split_once('=') else {
+            return Err(
+                Problem::error("spec::set", "--set takes NAME=VALUE").at(&whole, "no `=` here")
+            );
+        };
+        let inner = Source::new(format!("--set {argument}"), text, ".");
+        let value = if text.trim().is_empty() {
+            Value::new(Data::Text(String::new()), whole)
+        } else {
+            yaml::parse(&inner)?
+        };
+        Ok(Self {
+            name: name.trim().to_owned(),
+            value,
+        })
+    }
+}
+
+pub(super) struct Params {
+    values: BTreeMap<String, Value>,
+}
+
+impl Params {
+    /// The file's parameters with the overrides put in; those may refer to the file's others.
+    pub(super) fn new(
+        declared: Vec<(Spanned<String>, Value)>,
+        overrides: &[Override],
+        problems: &mut Problems,
+    ) -> Self {
+        let mut values: BTreeMap<String, Value> = declared
+            .into_iter()
+            .map(|(name, value)| (name.value, value))
+            .collect();
+        for o in overrides {
+            if let Some(slot) = values.get_mut(&o.name) {
+                *slot = o.value.clone();
+                continue;
+            }
+            let near = nearest(&o.name, values.keys().map(String::as_str));
+            let help = near.map_or_else(
+                || {
+                    format!(
+                        "its parameters are {}",
+                        values.keys().cloned().collect::<Vec<_>>().join(", ")
+                    )
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
+            problems.push(
+                Problem::error(
+                    "spec::unknown_param",
+                    format!("--set {}: the pipeline has no such parameter", o.name),
+                )
+                .help(help),
+            );
+        }
+        let mut params = Self { values };
+        params.resolve_each_other(problems);
+        params
+    }
+
+    /// Parameters may use each other, in any order, but not in a circle.
+    fn resolve_each_other(&mut self, problems: &mut Problems) {
+        let names: Vec<String> = self.values.keys().cloned().collect();
+        for _ in 0..names.len() {
+            let mut open = false;
+            for name in &names {
+                let Some(value) = self.values.get(name).cloned() else {
+                    continue;
+                };
+                if uses_param(&value) {
+                    let resolved = self.substitute(&value, &mut Problems::default());
+                    open |= uses_param(&resolved);
+                    self.values.insert(name.clone(), resolved);
+                }
+            }
+            if !open {
+                return;
+            }
+        }
+        for (name, value) in &self.values {
+            if let Some(used) = used_params(value)
+                .into_iter()
+                .find(|used| self.values.contains_key(used))
+            {
+                problems.push(
+                    Problem::error(
+                        "spec::param_cycle",
+                        format!("the parameter `{name}` is made of itself"),
+                    )
+                    .at(&value.place, format!("`${{{used}}}` leads back here")),
+                );
+            }
+        }
+    }
+
+    /// `value` with every `${...}` put in.
+    pub(super) fn substitute(&self, value: &Value, problems: &mut Problems) -> Value {
+        let data = match &value.data {
+            Data::Text(text) if text.contains("${") => return self.text(text, value, problems),
+            Data::List(items) => {
+                Data::List(items.iter().map(|v| self.substitute(v, problems)).collect())
+            }
+            Data::Map(entries) => Data::Map(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.clone(), self.substitute(v, problems)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        };
+        Value {
+            data,
+            ..value.clone()
+        }
+    }
+
+    fn text(&self, text: &str, value: &Value, problems: &mut Problems) -> Value {
+        let unchanged = value.clone();
+        let pieces = match pieces(text) {
+            Ok(pieces) => pieces,
+            Err(what) => {
+                problems.push(
+                    Problem::error("spec::param_syntax", what)
+                        .at(&value.place, "here")
+                        .help("write ${NAME} or ${env:NAME}"),
+                );
+                return unchanged;
+            }
+        };
+        // A scalar that is exactly one parameter takes it with its type.
+        if let [Piece::Param(name)] = pieces[..] {
+            return match self.values.get(name) {
+                Some(found) => Value {
+                    data: found.data.clone(),
+                    place: value.place.clone(),
+                    param: Some(Arc::from(name)),
+                },
+                None => {
+                    problems.push(self.unknown(name, value));
+                    unchanged
+                }
+            };
+        }
+        let (mut plain, mut shown, mut secret) = (String::new(), String::new(), false);
+        for piece in pieces {
+            match piece {
+                Piece::Text(t) => {
+                    plain += t;
+                    shown += t;
+                }
+                Piece::Param(name) => match self.values.get(name).map(|v| &v.data) {
+                    None => {
+                        problems.push(self.unknown(name, value));
+                        return unchanged;
+                    }
+                    Some(Data::Secret { text, shown: s }) => {
+                        secret = true;
+                        plain += text;
+                        shown += s;
+                    }
+                    Some(data) => match as_text(data) {
+                        Some(t) => {
+                            plain += &t;
+                            shown += &t;
+                        }
+                        None => {
+                            problems.push(
+                                Problem::error(
+                                    "spec::param_type",
+                                    format!("the parameter `{name}` is not a single value"),
+                                )
+                                .at(&value.place, "so it cannot stand inside of text"),
+                            );
+                            return unchanged;
+                        }
+                    },
+                },
+                Piece::Env(name) => match std::env::var(name) {
+                    Ok(t) => {
+                        secret = true;
+                        plain += &t;
+                        shown += &format!("${{env:{name}}}");
+                    }
+                    Err(_) => {
+                        problems.push(
+                            Problem::error(
+                                "spec::env",
+                                format!("the environment has no variable {name}"),
+                            )
+                            .at(&value.place, "asked for here"),
+                        );
+                        return unchanged;
+                    }
+                },
+            }
+        }
+        let data = if secret {
+            Data::Secret { text: plain, shown }
+        } else {
+            Data::Text(plain)
+        };
+        Value {
+            data,
+            ..value.clone()
+        }
+    }
+
+    fn unknown(&self, name: &str, value: &Value) -> Problem {
+        let near = nearest(name, self.values.keys().map(String::as_str));
+        let names: Vec<&str> = self.values.keys().map(String::as_str).collect();
+        let help = match near {
+            Some(near) => format!("did you mean `${{{near}}}`?"),
+            None if names.is_empty() => "the file has no `params`".into(),
+            None => format!("the parameters are {}", names.join(", ")),
+        };
+        Problem::error(
+            "spec::unknown_param",
+            format!("there is no parameter `{name}`"),
+        )
+        .at(&value.place, "used here")
+        .help(help)
+    }
+}
+
+fn as_text(data: &Data) -> Option<String> {
+    match data {
+        Data::Text(t) => Some(t.clone()),
+        Data::Bool(b) => Some(b.to_string()),
+        Data::Int(i) => Some(i.to_string()),
+        Data::Unsigned(u) => Some(u.to_string()),
+        Data::Float(f) => Some(f.to_string()),
+        _ => None,
+    }
+}
+
+enum Piece<'t> {
+    Text(&'t str),
+    Param(&'t str),
+    Env(&'t str),
+}
+
+/// `$$` is not special; a lone `$` is text.
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        if start > 0 {
+            pieces.push(Piece::Text(&rest[..start]));
+        }
+        let after = &rest[start + 2..];
+        let end = after.find('}').ok_or("a `${` without its `}`")?;
+        let name = &after[..end];
+        let (name, env) = name
+            .strip_prefix("env:")
+            .map_or((name, false), |n| (n, true));
+        let valid = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        if !valid {
+            return Err(format!("`{name}` is not the name of a parameter"));
+        }
+        pieces.push(if env {
+            Piece::Env(name)
+        } else {
+            Piece::Param(name)
+        });
+        rest = &after[end + 1..];
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
+
+fn used_params(value: &Value) -> Vec<String> {
+    match &value.data {
+        Data::Text(text) => pieces(text)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|p| {
+                if let Piece::Param(name) = p {
+                    Some(name.to_owned())
+                } else {
+                    None
+                }
+            })
+            .collect(),
+        Data::List(items) => items.iter().flat_map(used_params).collect(),
+        Data::Map(entries) => entries.iter().flat_map(|(_, v)| used_params(v)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn uses_param(value: &Value) -> bool {
+    match &value.data {
+        Data::Text(text) => text.contains("${"),
+        Data::List(items) => items.iter().any(uses_param),
+        Data::Map(entries) => entries.iter().any(|(_, v)| uses_param(v)),
+        _ => false,
+    }
+}

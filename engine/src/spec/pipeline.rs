@@ -1,0 +1,350 @@
+//! The pipeline as it is written, with parameters put in.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::params::{Override, Params};
+use super::value::{Data, Value};
+use super::yaml;
+use crate::diagnostics::{Place, Problem, Problems, Source, Spanned, nearest};
+
+/// One pipeline file.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub source: Arc<Source>,
+    pub name: Spanned<String>,
+    pub params: serde_json::Value,
+    pub nodes: Vec<NodeSpec>,
+    pub outputs: Vec<OutputSpec>,
+}
+
+/// A node: its name, its kind, and a configuration that only the kind can read.
+#[derive(Debug)]
+pub struct NodeSpec {
+    pub name: Spanned<String>,
+    pub kind: Spanned<String>,
+    /// The mapping without `kind`.
+    pub config: Value,
+}
+
+/// A file to write.
+#[derive(Debug)]
+pub struct OutputSpec {
+    pub from: Spanned<String>,
+    pub path: Value,
+    pub format: Spanned<String>,
+    pub place: Place,
+}
+
+const TOP_KEYS: [&str; 5] = ["version", "name", "params", "nodes", "outputs"];
+const OUTPUT_KEYS: [&str; 3] = ["from", "path", "format"];
+
+/// Reads a pipeline file and puts its parameters in.
+pub fn read_pipeline(path: &Path, overrides: &[Override]) -> Result<Pipeline, Problems> {
+    let shown = path.display().to_string();
+    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::error(
+            "spec::not_text",
+            format!("{shown} is not text (UTF-8): byte {at} is no character"),
+        )
+    })?;
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    parse_pipeline(&Source::new(shown, text, folder), overrides)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let shown = path.display();
+    if path.is_dir() {
+        return Problem::error(
+            "spec::is_folder",
+            format!("{shown} is a folder, not a pipeline file"),
+        )
+        .maybe_help(yaml_inside(path).map(|f| format!("there is {f} in it")));
+    }
+    Problem::error("spec::unreadable", format!("cannot read {shown}: {error}"))
+        .help("a pipeline file is YAML; `trommel init DIR` writes one to start from")
+}
+
+fn yaml_inside(folder: &Path) -> Option<String> {
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .collect();
+    found.sort();
+    found.first().map(|p| p.display().to_string())
+}
+
+pub(crate) fn parse_pipeline(
+    source: &Arc<Source>,
+    overrides: &[Override],
+) -> Result<Pipeline, Problems> {
+    let root = yaml::parse(source)?;
+    let mut problems = Problems::default();
+    let Data::Map(entries) = &root.data else {
+        return Err(Problem::error(
+            "spec::not_a_mapping",
+            format!("{} is not a pipeline", source.name()),
+        )
+        .at(
+            &root.place,
+            format!("a mapping was expected, found {}", root.describe()),
+        )
+        .help("a pipeline file has `version: 1`, `name` and `nodes`")
+        .into());
+    };
+    for (key, _) in entries {
+        unknown_key(key, &TOP_KEYS, &mut problems);
+    }
+    let top = Place::new(
+        source.clone(),
+        0..source.text().lines().next().map_or(0, str::len),
+    );
+    check_version(&root, &top, &mut problems);
+    let name = read_name(&root, source, &mut problems);
+
+    let declared = match root.get("params").map(|v| (&v.data, v)) {
+        None | Some((Data::Null, _)) => Vec::new(),
+        Some((Data::Map(entries), _)) => entries.clone(),
+        Some((_, v)) => {
+            problems.push(wrong_type("params", "a mapping", v));
+            Vec::new()
+        }
+    };
+    let params = Params::new(declared.clone(), overrides, &mut problems);
+    let resolved_params = declared
+        .iter()
+        .map(|(k, _)| {
+            let use_of = Value::new(Data::Text(format!("${{{}}}", k.value)), k.place.clone());
+            (
+                k.value.clone(),
+                params.substitute(&use_of, &mut problems).to_json(),
+            )
+        })
+        .collect();
+
+    let mut nodes = Vec::new();
+    match root.get("nodes").map(|v| (&v.data, v)) {
+        None => problems.push(
+            Problem::error("spec::missing_key", "the key `nodes` is missing")
+                .at(&top, "in this file")
+                .help("add `nodes:` with at least one `NAME: { kind: ... }` under it"),
+        ),
+        Some((Data::Map(entries), _)) => {
+            for (name, value) in entries {
+                nodes.extend(read_node(
+                    name,
+                    &params.substitute(value, &mut problems),
+                    &mut problems,
+                ));
+            }
+        }
+        Some((_, v)) => problems.push(wrong_type("nodes", "a mapping of NAME: { kind: ... }", v)),
+    }
+    let mut outputs = Vec::new();
+    match root.get("outputs").map(|v| (&v.data, v)) {
+        None | Some((Data::Null, _)) => {}
+        Some((Data::List(items), _)) => {
+            for item in items {
+                outputs.extend(read_output(
+                    &params.substitute(item, &mut problems),
+                    &mut problems,
+                ));
+            }
+        }
+        Some((_, v)) => problems.push(wrong_type("outputs", "a list of { from, path, format }", v)),
+    }
+    if problems.has_errors() {
+        return Err(problems.sorted());
+    }
+    Ok(Pipeline {
+        source: source.clone(),
+        name,
+        params: serde_json::Value::Object(resolved_params),
+        nodes,
+        outputs,
+    })
+}
+
+fn check_version(root: &Value, top: &Place, problems: &mut Problems) {
+    match root.get("version") {
+        None => problems.push(
+            Problem::error("spec::missing_key", "the key `version` is missing")
+                .at(top, "in this file")
+                .help("add `version: 1` as the first line"),
+        ),
+        Some(Value {
+            data: Data::Int(1), ..
+        }) => {}
+        Some(v) => problems.push(
+            Problem::error(
+                "spec::version",
+                format!("this program reads version 1, found {}", v.describe()),
+            )
+            .at(&v.place, "not 1"),
+        ),
+    }
+}
+
+fn read_name(root: &Value, source: &Arc<Source>, problems: &mut Problems) -> Spanned<String> {
+    let unnamed = Spanned::new("pipeline".to_owned(), Place::new(source.clone(), 0..0));
+    match root.get("name") {
+        None => unnamed,
+        Some(Value {
+            data: Data::Text(t),
+            place,
+            ..
+        }) => Spanned::new(t.clone(), place.clone()),
+        Some(v) => {
+            problems.push(wrong_type("name", "text", v));
+            unnamed
+        }
+    }
+}
+
+fn wrong_type(key: &str, wanted: &str, value: &Value) -> Problem {
+    Problem::error(
+        "spec::type",
+        format!("`{key}` must be {wanted}, found {}", value.describe()),
+    )
+    .at(&value.place, "here")
+}
+
+fn unknown_key(key: &Spanned<String>, known: &[&str], problems: &mut Problems) {
+    if known.contains(&key.value.as_str()) {
+        return;
+    }
+    let help = nearest(&key.value, known.iter().copied()).map_or_else(
+        || format!("the keys are {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    problems.push(
+        Problem::error(
+            "spec::unknown_key",
+            format!("there is no key `{}` here", key.value),
+        )
+        .at(&key.place, "unknown key")
+        .help(help),
+    );
+}
+
+fn read_node(name: &Spanned<String>, value: &Value, problems: &mut Problems) -> Option<NodeSpec> {
+    let valid = !name.value.is_empty()
+        && name
+            .value
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if !valid {
+        problems.push(
+            Problem::error("spec::node_name", format!("`{}` cannot be the name of a node", name.value))
+                .at(&name.place, "here")
+                .help("a name is made of letters, digits, `_` and `-`; a dot separates a node from its ports and columns"),
+        );
+    }
+    let Data::Map(entries) = &value.data else {
+        problems.push(
+            Problem::error(
+                "spec::type",
+                format!(
+                    "the node `{}` must be a mapping, found {}",
+                    name.value,
+                    value.describe()
+                ),
+            )
+            .at(&value.place, "here")
+            .help("write { kind: ..., ... }"),
+        );
+        return None;
+    };
+    let kind = match value.get("kind") {
+        Some(Value {
+            data: Data::Text(kind),
+            place,
+            ..
+        }) => Spanned::new(kind.clone(), place.clone()),
+        Some(other) => {
+            problems.push(wrong_type("kind", "text", other));
+            return None;
+        }
+        None => {
+            problems.push(
+                Problem::error(
+                    "spec::missing_key",
+                    format!("the node `{}` has no `kind`", name.value),
+                )
+                .at(&name.place, "this node")
+                .help("`trommel kinds` lists them"),
+            );
+            return None;
+        }
+    };
+    let rest = entries
+        .iter()
+        .filter(|(k, _)| k.value != "kind")
+        .cloned()
+        .collect();
+    let config = Value {
+        data: Data::Map(rest),
+        ..value.clone()
+    };
+    Some(NodeSpec {
+        name: name.clone(),
+        kind,
+        config,
+    })
+}
+
+fn read_output(value: &Value, problems: &mut Problems) -> Option<OutputSpec> {
+    let Data::Map(entries) = &value.data else {
+        problems.push(wrong_type(
+            "outputs",
+            "a list of { from, path, format }",
+            value,
+        ));
+        return None;
+    };
+    for (key, _) in entries {
+        unknown_key(key, &OUTPUT_KEYS, problems);
+    }
+    let mut text = |key: &str| match value.get(key) {
+        Some(Value {
+            data: Data::Text(t),
+            place,
+            ..
+        }) => Some(Spanned::new(t.clone(), place.clone())),
+        Some(other) => {
+            problems.push(wrong_type(key, "text", other));
+            None
+        }
+        None => {
+            problems.push(
+                Problem::error("spec::missing_key", format!("the output has no `{key}`"))
+                    .at(&value.place, "this output")
+                    .help("an output is { from: NODE, path: FILE, format: llava }"),
+            );
+            None
+        }
+    };
+    let (from, format) = (text("from"), text("format"));
+    let path = match value.get("path") {
+        Some(
+            v @ Value {
+                data: Data::Text(_) | Data::Secret { .. },
+                ..
+            },
+        ) => Some(v.clone()),
+        _ => text("path").map(|_| value.clone()),
+    };
+    Some(OutputSpec {
+        from: from?,
+        path: path?,
+        format: format?,
+        place: value.place.clone(),
+    })
+}

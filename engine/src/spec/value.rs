@@ -1,0 +1,85 @@
+//! YAML values that know where they were written.
+
+use std::sync::Arc;
+
+use crate::diagnostics::{Place, Spanned};
+
+/// A value and the place it was written at.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub data: Data,
+    pub place: Place,
+    /// The parameter that the value was taken from, for messages.
+    pub param: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Data {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
+    /// Text that holds something read from the environment. `shown` is what may be printed.
+    Secret {
+        text: String,
+        shown: String,
+    },
+    List(Vec<Value>),
+    Map(Vec<(Spanned<String>, Value)>),
+}
+
+impl Value {
+    pub fn new(data: Data, place: Place) -> Self {
+        Self {
+            data,
+            place,
+            param: None,
+        }
+    }
+
+    /// What it is, for messages: "a number", "a list".
+    pub fn describe(&self) -> String {
+        match &self.data {
+            Data::Null => "nothing (null)".into(),
+            Data::Bool(b) => format!("{b}"),
+            Data::Int(i) => format!("the number {i}"),
+            Data::Unsigned(u) => format!("the number {u}"),
+            Data::Float(f) => format!("the number {f}"),
+            Data::Text(t) if t.chars().count() > 40 => "text".into(),
+            Data::Text(t) => format!("the text \"{t}\""),
+            Data::Secret { .. } => "a value from the environment".into(),
+            Data::List(items) if items.is_empty() => "an empty list".into(),
+            Data::List(_) => "a list".into(),
+            Data::Map(_) => "a mapping".into(),
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match &self.data {
+            Data::Map(entries) => entries.iter().find(|(k, _)| k.value == key).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// The value as JSON, secrets as they may be shown.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.data {
+            Data::Null => serde_json::Value::Null,
+            Data::Bool(b) => (*b).into(),
+            Data::Int(i) => (*i).into(),
+            Data::Unsigned(u) => (*u).into(),
+            Data::Float(f) => (*f).into(),
+            Data::Text(t) => t.clone().into(),
+            Data::Secret { shown, .. } => shown.clone().into(),
+            Data::List(items) => items.iter().map(Self::to_json).collect(),
+            Data::Map(entries) => serde_json::Value::Object(
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.value.clone(), v.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Typed views of columns for node authors: text, numbers and vectors out of Arrow arrays.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type};
+use arrow::error::ArrowError;
+
+/// A column as text (`Utf8`), cast where it is stored otherwise.
+pub fn strings(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// A column of numbers as f64, null where it is null. An f32 widens exactly.
+pub fn floats(array: &ArrayRef) -> Result<Vec<Option<f64>>, ArrowError> {
+    let wide = cast(array, &DataType::Float64)?;
+    Ok(wide.as_primitive::<Float64Type>().iter().collect())
+}
+
+/// Rows of f32 of one width, possibly with nulls: one chunk of a column of vectors.
+pub struct FloatRows {
+    values: Float32Array,
+    nulls: Option<arrow::buffer::NullBuffer>,
+    width: usize,
+    rows: usize,
+}
+
+impl FloatRows {
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// `rows * width` values, row by row; what stands in null rows has no meaning.
+    pub fn values(&self) -> &[f32] {
+        self.values.values()
+    }
+
+    pub fn row(&self, row: usize) -> Option<&[f32]> {
+        if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
+            return None;
+        }
+        Some(&self.values.values()[row * self.width..(row + 1) * self.width])
+    }
+}
+
+/// One chunk of a column of vectors.
+pub fn vectors(array: &ArrayRef) -> Result<FloatRows, ArrowError> {
+    let list = fixed_width(array)?;
+    let list = list.as_fixed_size_list();
+    let width = list.value_length() as usize;
+    let start = list.offset() * width;
+    let values = list.values().slice(start, list.len() * width);
+    if values.null_count() > 0 {
+        return Err(ArrowError::InvalidArgumentError(
+            "a vector holds a null".into(),
+        ));
+    }
+    Ok(FloatRows {
+        values: values.as_primitive::<Float32Type>().clone(),
+        nulls: list.nulls().cloned().filter(|n| n.null_count() > 0),
+        width,
+        rows: list.len(),
+    })
+}
+
+fn fixed_width(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::FixedSizeList(field, _) if *field.data_type() == DataType::Float32 => {
+            Ok(array.clone())
+        }
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let width = (0..list.len())
+                .find(|&i| list.is_valid(i))
+                .map_or(0, |i| list.value_length(i));
+            let field = Arc::new(Field::new("item", DataType::Float32, true));
+            cast(array, &DataType::FixedSizeList(field, width))
+        }
+        other => Err(ArrowError::InvalidArgumentError(format!(
+            "a column of vectors was expected, found {other}"
+        ))),
+    }
+}
+
+/// A column of vectors out of `rows * width` values.
+pub fn list_of_floats(
+    values: Vec<f32>,
+    width: usize,
+    valid: Option<Vec<bool>>,
+) -> Result<FixedSizeListArray, ArrowError> {
+    let field = Arc::new(Field::new("item", DataType::Float32, false));
+    FixedSizeListArray::try_new(
+        field,
+        width as i32,
+        Arc::new(Float32Array::from(values)),
+        valid.map(Into::into),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_sliced_column() {
+        let list = list_of_floats(
+            vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+            2,
+            Some(vec![true, false, true]),
+        )
+        .unwrap();
+        let sliced: ArrayRef = Arc::new(list.slice(1, 2));
+        let rows = vectors(&sliced).unwrap();
+        assert_eq!((rows.rows(), rows.width()), (2, 2));
+        assert_eq!(rows.row(0), None);
+        assert_eq!(rows.row(1), Some(&[4.0, 5.0][..]));
+    }
+}

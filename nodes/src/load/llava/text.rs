@@ -1,0 +1,52 @@
+//! The text of a sample, as CLIP, ImageReward and the judge read it.
+
+use super::record::Turn;
+
+/// Stands for the image in a human turn.
+const IMAGE: &str = "<image>";
+
+/// Turn by turn `USER: ` or `ASSISTANT: `, the turn and one space; the whole without white space at its ends. A human turn
+/// that holds `<image>` loses every one of them and the white space at its ends; other turns stay as they are.
+pub fn text(conversations: &[Turn]) -> String {
+    let mut text = String::new();
+    for (i, turn) in conversations.iter().enumerate() {
+        let human = i % 2 == 0;
+        text.push_str(if human { "USER: " } else { "ASSISTANT: " });
+        if human && turn.value.contains(IMAGE) {
+            text.push_str(strip(&turn.value.replace(IMAGE, "")));
+        } else {
+            text.push_str(&turn.value);
+        }
+        text.push(' ');
+    }
+    strip(&text).to_string()
+}
+
+/// Python's `str.strip()`: Unicode white space, and the four separators U+001C to U+001F that Unicode does not count.
+fn strip(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> String {
+        let turns: Vec<Turn> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| Turn {
+                from: ["human", "gpt"][i % 2].into(),
+                value: (*value).into(),
+            })
+            .collect();
+        text(&turns)
+    }
+
+    #[test]
+    fn image_tokens_go_and_only_their_turns_are_stripped() {
+        assert_eq!(of(&["<image>\nWhat is it?", " A cat. "]), "USER: What is it? ASSISTANT:  A cat.");
+        assert_eq!(of(&[" Hi <image> <image>\u{1f}", ""]), "USER: Hi ASSISTANT:");
+        assert_eq!(of(&["\n Hi \n", "<image>", "Go on"]), "USER: \n Hi \n ASSISTANT: <image> USER: Go on");
+    }
+}

@@ -1,0 +1,96 @@
+//! The layers that several models share: linear maps, layer norms, activations, attention over heads.
+
+use serde::Deserialize;
+use tch::{Kind, Tensor};
+
+use crate::weights::Weights;
+
+/// y = x Wᵀ + b, with `weight` `[out, in]` and `bias` `[out]`.
+#[derive(Debug)]
+pub struct Linear {
+    pub weight: Tensor,
+    pub bias: Option<Tensor>,
+}
+
+/// Layer normalisation over the last axis.
+#[derive(Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+/// The activations that `hidden_act` names in CLIP-like configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    QuickGelu,
+    Gelu,
+}
+
+impl Linear {
+    pub fn load(weights: &Weights<'_>, inputs: i64, outputs: i64) -> Self {
+        let weight = weights.tensor("weight", &[outputs, inputs]);
+        Self {
+            weight,
+            bias: Some(weights.tensor("bias", &[outputs])),
+        }
+    }
+
+    pub fn load_without_bias(weights: &Weights<'_>, inputs: i64, outputs: i64) -> Self {
+        Self {
+            weight: weights.tensor("weight", &[outputs, inputs]),
+            bias: None,
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, self.bias.as_ref())
+    }
+}
+
+impl LayerNorm {
+    pub fn load(weights: &Weights<'_>, width: i64, eps: f64) -> Self {
+        Self {
+            weight: weights.tensor("weight", &[width]),
+            bias: weights.tensor("bias", &[width]),
+            eps,
+        }
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(
+            self.weight.size(),
+            Some(&self.weight),
+            Some(&self.bias),
+            self.eps,
+            true,
+        )
+    }
+}
+
+impl Activation {
+    pub fn apply(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::QuickGelu => x * (x * 1.702).sigmoid(),
+            Self::Gelu => x.gelu("none"),
+        }
+    }
+}
+
+/// Softmax attention, scaled by 1/√(head width). `q`, `k`, `v`: `[batch, heads, tokens, head width]`. With `causal`, a token sees
+/// itself and what stands before it. Fewer heads in `k` and `v` than in `q` are shared between neighbouring heads of `q`.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Tensor {
+    let grouped = q.size()[1] != k.size()[1];
+    Tensor::scaled_dot_product_attention(q, k, v, None::<Tensor>, 0.0, causal, None, grouped)
+}
+
+/// Scales every row (last axis) to Euclidean length 1.
+pub fn normalise(x: &Tensor) -> Tensor {
+    x / x.norm_scalaropt_dim(2, [-1].as_slice(), true)
+}
+
+/// The number in a one-element tensor, read as float32 and widened; waits for the device.
+pub fn number(x: &Tensor) -> f64 {
+    x.to_kind(Kind::Float).double_value(&[])
+}

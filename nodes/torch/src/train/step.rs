@@ -1,0 +1,166 @@
+//! One batch forward and backward, layer by layer.
+//!
+//! Every layer's graph is its own: the forward pass cuts it off at the layer's input, and the backward pass hands the
+//! gradient from layer to layer. So a layer's gradients can be used up before those of the layer below are computed
+//! (nothing but one layer's gradients need be in memory), and a layer may drop its activations and compute them again.
+
+use tch::{Tensor, no_grad};
+
+use super::loss::{batch_weights, token_losses, weighted_loss};
+use crate::models::Parameter;
+use crate::models::llava::{Llava, PackedBatch};
+
+/// What is trained: the vision-language model and the score net `[1, F]`.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) llava: Llava,
+    pub(super) score_net: Tensor,
+}
+
+/// What a batch gave. Scalars are still on the device.
+#[derive(Debug)]
+pub(super) struct BatchResult {
+    /// None for a batch without a supervised place, which has no gradients either.
+    pub(super) loss: Option<Tensor>,
+    /// The samples' weights, `[B]`.
+    pub(super) weights: Tensor,
+}
+
+/// A layer's input, and its output unless that is to be computed again.
+struct Kept {
+    input: Tensor,
+    output: Option<Tensor>,
+}
+
+impl Model {
+    /// The parameters in blocks: embedding and projector, every layer, then norm, head and score net. The backward pass comes by
+    /// them from the last to the first.
+    pub(super) fn blocks(&self) -> Vec<Vec<Parameter>> {
+        let layers = self.llava.llama.layers.iter().enumerate();
+        let mut last = self.llava.llama.head_parameters();
+        last.push(Parameter::new("score_net.weight", &self.score_net, true));
+        [self.llava.embed_parameters()]
+            .into_iter()
+            .chain(layers.map(|(index, layer)| layer.parameters(index)))
+            .chain([last])
+            .collect()
+    }
+
+    /// Computes the loss of a batch and calls `take(block, gradients)` for every block, from the last to the first, with the gradients of
+    /// the loss in the order of the block's parameters. Parameters of a block may be changed once its gradients were given.
+    pub(super) fn run(
+        &self,
+        batch: &PackedBatch,
+        features: &Tensor,
+        recomputed_layers: usize,
+        mut take: impl FnMut(usize, Vec<Tensor>),
+    ) -> BatchResult {
+        let weights = batch_weights(features, &self.score_net);
+        if batch.places.is_empty() {
+            return BatchResult {
+                loss: None,
+                weights: weights.detach(),
+            };
+        }
+        let packing = self.llava.packing(batch);
+        let layers = &self.llava.llama.layers;
+
+        let embedded = self.llava.embed(batch);
+        let mut kept = Vec::with_capacity(layers.len());
+        let mut x = embedded.detach();
+        for (index, layer) in layers.iter().enumerate() {
+            let input = x.set_requires_grad(true);
+            let output = if index < recomputed_layers {
+                x = no_grad(|| layer.forward(&input, &packing));
+                None
+            } else {
+                let output = layer.forward(&input, &packing);
+                x = output.detach();
+                Some(output)
+            };
+            kept.push(Kept { input, output });
+        }
+
+        let last = x.set_requires_grad(true);
+        let loss = self.loss(&last, batch, &weights);
+        let (mut gradient, tied) = self.head_backward(&loss, &last, &mut take);
+        for (index, layer) in layers.iter().enumerate().rev() {
+            let Some(Kept { input, output }) = kept.pop() else {
+                break;
+            };
+            let output = output.unwrap_or_else(|| layer.forward(&input, &packing));
+            let mut gradients = backward(&output, &gradient, [&input], &layer.parameters(index));
+            gradient = gradients.remove(0);
+            take(index + 1, gradients);
+        }
+        let mut gradients = backward(&embedded, &gradient, [], &self.llava.embed_parameters());
+        if let Some(tied) = tied {
+            gradients[0] = &gradients[0] + tied;
+        }
+        take(0, gradients);
+        BatchResult {
+            loss: Some(loss.detach()),
+            weights: weights.detach(),
+        }
+    }
+
+    /// The language head runs at supervised places only: elsewhere its scores would be thrown away.
+    fn loss(&self, hidden: &Tensor, batch: &PackedBatch, weights: &Tensor) -> Tensor {
+        let list = |numbers: &[i64]| Tensor::from_slice(numbers).to_device(hidden.device());
+        let logits = self
+            .llava
+            .llama
+            .logits(&hidden.index_select(0, &list(&batch.places)));
+        let losses = token_losses(&logits, &list(&batch.targets));
+        weighted_loss(&losses, &list(&batch.samples), weights)
+    }
+
+    /// Gradients of the last block go to `take`; back come that of the hidden states and, where the head is tied to the
+    /// embedding, the head's share of the embedding's.
+    fn head_backward(
+        &self,
+        loss: &Tensor,
+        hidden: &Tensor,
+        take: &mut impl FnMut(usize, Vec<Tensor>),
+    ) -> (Tensor, Option<Tensor>) {
+        let llama = &self.llava.llama;
+        let mut parameters = llama.head_parameters();
+        parameters.push(Parameter::new("score_net.weight", &self.score_net, true));
+        let mut first = vec![hidden];
+        first.extend(llama.is_tied().then_some(&llama.embedding));
+        let mut gradients = backward(loss, &loss.ones_like(), first, &parameters);
+        let own = gradients.split_off(1 + usize::from(llama.is_tied()));
+        take(llama.layers.len() + 1, own);
+        let tied = llama.is_tied().then(|| gradients.remove(1));
+        (gradients.remove(0), tied)
+    }
+}
+
+/// Gradients of the graph behind `output`, given that of `output`, with respect to `inputs` and then `parameters`. What the graph does not
+/// reach (the projector in a batch without images) has gradient zero.
+///
+/// libtorch's binding starts every backward pass from ones, hence the sum of the product: its derivative by `output` is `gradient`.
+fn backward<'a>(
+    output: &Tensor,
+    gradient: &Tensor,
+    inputs: impl IntoIterator<Item = &'a Tensor>,
+    parameters: &'a [Parameter],
+) -> Vec<Tensor> {
+    let wanted: Vec<&Tensor> = inputs
+        .into_iter()
+        .chain(parameters.iter().map(|parameter| &parameter.value))
+        .collect();
+    let root = (output * gradient).sum(output.kind());
+    let found = Tensor::run_backward(&[root], &wanted, false, false);
+    let or_zero = |(gradient, value): (Tensor, &&Tensor)| {
+        if gradient.defined() {
+            gradient
+        } else {
+            value.zeros_like()
+        }
+    };
+    found.into_iter().zip(&wanted).map(or_zero).collect()
+}
+
+#[cfg(test)]
+mod tests;
