@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, UInt64Array, new_empty_array,
+    ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
@@ -201,16 +201,4 @@ pub(super) fn check_batch(
         }
     }
     Ok(())
-}
-
-/// An empty batch of some fields.
-pub(super) fn empty_batch(fields: &[FieldRef]) -> Result<RecordBatch, RunError> {
-    let columns = fields
-        .iter()
-        .map(|f| new_empty_array(f.data_type()))
-        .collect();
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields.to_vec())),
-        columns,
-    )?)
 }

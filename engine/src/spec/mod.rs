@@ -11,5 +11,6 @@ mod yaml;
 pub use decode::decode;
 pub(crate) use decode::{PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
 pub use params::Override;
+pub use yaml::parse as parse_value;
 pub use pipeline::{NodeSpec, OutputSpec, Pipeline, read_pipeline};
 pub use value::{Data, Value};

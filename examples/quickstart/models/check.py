@@ -74,7 +74,7 @@ def stage1(samples, features, options, seed):
     return net.weight.detach(), means
 
 
-def select(difficulty, vectors, count, k=10, gamma=1.0):
+def select(difficulty, vectors, count, k, gamma=1.0):
     """The greedy picks, each lowering its k nearest neighbours (rows of `vectors` of length sqrt 2)."""
     difficulty, left, picks = difficulty.double().clone(), set(range(len(difficulty))), []
     similarity = (vectors @ vectors.T / 2).double()
@@ -100,6 +100,7 @@ def main():
     arguments.add_argument("--batch-size", type=int, default=16)
     arguments.add_argument("--learning-rate", type=float, default=2e-3)
     arguments.add_argument("--keep", type=int, default=57)
+    arguments.add_argument("--k", type=int, default=10)
     arguments.add_argument("--seeds", type=int, nargs="+", default=[42])
     options = arguments.parse_args()
     torch.set_num_threads(1)
@@ -140,7 +141,7 @@ def main():
             begin, cpu = time.time(), time.process_time()
             weights, means = stage1(samples, features, options, seed)
             difficulty = -(features[pictured].double() @ weights.double().T).squeeze(1)
-            picks = select(difficulty, vectors, options.keep)
+            picks = select(difficulty, vectors, options.keep, options.k)
             print(f"{name}, seed {seed}: {time.time() - begin:.1f} s wall, {time.process_time() - cpu:.1f} s processor")
             print(f"  loss per sample, epoch by epoch: {means}")
             if name == "scores":

@@ -10,7 +10,7 @@ use crate::scene::{Form, SIDE, Scene, Shape};
 /// The picture as a PNG file: RGB, 8 bits, 64 x 64.
 pub(crate) fn png(scene: &Scene) -> io::Result<Vec<u8>> {
     let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, CompressionType::Best, FilterType::NoFilter)
+    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Paeth)
         .write_image(&pixels(scene), SIDE, SIDE, ExtendedColorType::Rgb8)
         .map_err(io::Error::other)?;
     Ok(file)

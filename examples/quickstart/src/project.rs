@@ -20,7 +20,7 @@ pub const COUNT: usize = 360;
 /// Nothing is overwritten: where files of these names exist, the error (`AlreadyExists`) names them and nothing is written.
 pub fn write(dir: &Path) -> io::Result<()> {
     let mut files = BTreeMap::new();
-    for (name, bytes) in data(&samples(SEED, COUNT)?)? {
+    for (name, bytes) in data(&samples(SEED, COUNT))? {
         files.insert(format!("data/{name}"), bytes);
     }
     for (name, bytes) in MODELS {
@@ -37,7 +37,7 @@ pub fn write(dir: &Path) -> io::Result<()> {
 
 /// Writes `count` samples of `seed` into `dir`, as `write` does into its `data/`.
 pub fn write_data(dir: &Path, seed: u64, count: usize) -> io::Result<()> {
-    write_new(dir, &data(&samples(seed, count)?)?)
+    write_new(dir, &data(&samples(seed, count))?)
 }
 
 /// Every file of a model, by its path under `models/`.
@@ -119,8 +119,8 @@ fn data(samples: &[Sample]) -> io::Result<BTreeMap<String, Vec<u8>>> {
         format!("[\n{}\n]\n", records.join(",\n")).into_bytes(),
     );
     for sample in samples {
-        if let (Some(name), Some(image)) = (sample.image_name(), &sample.image) {
-            files.insert(format!("images/{name}"), image.clone());
+        if let Some((name, image)) = sample.image()? {
+            files.insert(format!("images/{name}"), image);
         }
     }
     let rewards = samples.iter().map(|sample| sample.image_reward);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_committed_data_is_what_the_generator_makes() {
-        let made = data(&samples(SEED, COUNT).unwrap()).unwrap();
+        let made = data(&samples(SEED, COUNT)).unwrap();
         let committed = here().join("data");
         for (name, bytes) in &made {
             let found = fs::read(committed.join(name))
@@ -239,10 +239,8 @@ mod tests {
         let project = dir.path().join("new");
         write(&project).unwrap();
         let first = files_under(&project).len();
-        assert_eq!(
-            first,
-            MODELS.len() + data(&samples(SEED, COUNT).unwrap()).unwrap().len() + 3
-        );
+        let committed = files_under(&here().join("data")).len();
+        assert_eq!(first, MODELS.len() + committed + 3);
 
         fs::remove_file(project.join("README.md")).unwrap();
         let error = write(&project).unwrap_err();

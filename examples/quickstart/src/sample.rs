@@ -42,12 +42,11 @@ pub struct Sample {
     pub kind: Kind,
     /// Samples of one cluster ask the same about the same scene, moved by a pixel.
     pub cluster: usize,
-    /// PNG file, none for `Kind::TextOnly`.
-    pub image: Option<Vec<u8>>,
     /// Recorded as if `ImageReward` had given it; none without an image.
     pub image_reward: Option<f64>,
     /// Recorded as if a chat model had given it: 0 to 10.
     pub judge: f64,
+    scene: Option<Scene>,
     record: Record,
 }
 
@@ -57,14 +56,17 @@ impl Sample {
         serde_json::to_string(&self.record).map_err(io::Error::from)
     }
 
-    /// Name of the picture in the image folder.
-    pub fn image_name(&self) -> Option<&str> {
-        self.record.image.as_deref()
+    /// The picture as a PNG file, with its name in the image folder; none for `Kind::TextOnly`.
+    pub fn image(&self) -> io::Result<Option<(&str, Vec<u8>)>> {
+        let named = self.record.image.as_deref().zip(self.scene.as_ref());
+        named
+            .map(|(name, scene)| Ok((name, draw::png(scene)?)))
+            .transpose()
     }
 }
 
 /// `count` samples in random order; the shares of the kinds are always (nearly) the same.
-pub fn samples(seed: u64, count: usize) -> io::Result<Vec<Sample>> {
+pub fn samples(seed: u64, count: usize) -> Vec<Sample> {
     let mut order = Rng::stream(seed, u64::MAX);
     let mut clusters = Vec::new();
     for (kind, share) in Kind::SHARES {
@@ -111,7 +113,7 @@ fn cluster_size(rng: &mut Rng, kind: Kind) -> usize {
     }
 }
 
-fn sample(seed: u64, index: usize, kind: Kind, cluster: usize, copy: usize) -> io::Result<Sample> {
+fn sample(seed: u64, index: usize, kind: Kind, cluster: usize, copy: usize) -> Sample {
     // The scene and the talk belong to the cluster; the small differences to the sample.
     let mut shared = Rng::stream(seed, cluster as u64);
     let mut own = Rng::stream(seed, (1 << 32) + index as u64);
@@ -135,15 +137,14 @@ fn sample(seed: u64, index: usize, kind: Kind, cluster: usize, copy: usize) -> i
         kind,
         cluster,
     };
-    let image = scene.as_ref().map(draw::png).transpose()?;
-    Ok(Sample {
+    Sample {
         kind,
         cluster,
-        image,
         image_reward,
         judge,
+        scene,
         record,
-    })
+    }
 }
 
 fn content(rng: &mut Rng, kind: Kind, cluster: usize) -> (Option<Scene>, Vec<Turn>) {
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_shares_add_up() {
-        let all = samples(5, 360).unwrap();
+        let all = samples(5, 360);
         assert_eq!(all.len(), 360);
         for (kind, share) in Kind::SHARES {
             assert_eq!(
@@ -235,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_cluster_asks_the_same_about_nearly_the_same_picture() {
-        let all = samples(5, 360).unwrap();
+        let all = samples(5, 360);
         let texts = |sample: &Sample| -> Vec<String> {
             let plain = |message: &Message| message.value.replace("<image>", "").trim().to_owned();
             sample.record.conversations.iter().map(plain).collect()
@@ -252,13 +253,13 @@ mod tests {
 
     #[test]
     fn only_samples_with_a_picture_ask_for_it() {
-        for sample in samples(6, 360).unwrap() {
+        for sample in samples(6, 360) {
             let first = &sample.record.conversations[0].value;
             assert_eq!(
                 first.matches("<image>").count(),
-                usize::from(sample.image.is_some())
+                usize::from(sample.scene.is_some())
             );
-            assert_eq!(sample.image.is_none(), sample.kind == Kind::TextOnly);
+            assert_eq!(sample.scene.is_none(), sample.kind == Kind::TextOnly);
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::mode::{Mode, Picture, RgbImage};
 /// Above this many pixels PIL takes a file for a decompression bomb and raises.
 pub const MAX_PIXELS: u64 = 178_956_970;
 
+/// The chunk that closes a PNG.
+const PNG_END: [u8; 12] = *b"\0\0\0\0IEND\xAE\x42\x60\x82";
+
 /// Decodes an image file to 8-bit RGB.
 ///
 /// Grey is copied to three channels, alpha and PNG's `tRNS` are dropped without blending, 16-bit grey saturates at 255
@@ -34,6 +37,17 @@ fn decode_picture(bytes: &[u8]) -> Result<Picture, ImageError> {
         start: start(bytes),
     })?;
     match format {
+        ImageFormat::Png if !bytes.ends_with(&PNG_END) => {
+            // Where only the closing chunk is gone, PIL takes the picture. In any other cut this stays an error.
+            decode_other(&[bytes, PNG_END.as_slice()].concat(), format)
+        }
+        // PIL spreads 5 and 6 bits in a way of its own.
+        ImageFormat::Bmp if bytes.get(28..30) == Some(&[16, 0]) => {
+            Err(ImageError::UnsupportedPixels {
+                format: name(format),
+                pixels: "16 bits together".into(),
+            })
+        }
         ImageFormat::Png
         | ImageFormat::Gif
         | ImageFormat::Bmp
@@ -114,21 +128,32 @@ fn saturate(values: Vec<u16>) -> Vec<u8> {
 }
 
 fn explain(error: image::ImageError, format: ImageFormat, bytes: usize) -> ImageError {
+    let truncated = || ImageError::Truncated {
+        format: name(format),
+        bytes,
+    };
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(e) = cause {
         if let Some(io) = e.downcast_ref::<std::io::Error>()
             && io.kind() == ErrorKind::UnexpectedEof
         {
-            return ImageError::Truncated {
-                format: name(format),
-                bytes,
-            };
+            return truncated();
         }
         cause = e.source();
     }
+    let reason = error.to_string();
+    if let image::ImageError::Unsupported(_) = error {
+        return ImageError::UnsupportedPixels {
+            format: name(format),
+            pixels: reason,
+        };
+    }
+    if reason.contains("unexpected end of file") {
+        return truncated();
+    }
     ImageError::Damaged {
         format: name(format),
-        reason: error.to_string(),
+        reason,
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use pulp::Arch;
+
 use crate::mode::RgbImage;
 use crate::preprocess::Filter;
 
@@ -29,12 +31,16 @@ pub(crate) fn resize(
 ) -> RgbImage {
     let across = Taps::new(image.width, width, filter, window.columns.clone());
     let down = Taps::new(image.height, height, filter, window.rows.clone());
-    let rows = down.inputs();
-    let middle = horizontal(image, rows.clone(), &across);
+    // Both passes compiled for the widest vectors that this processor has; integers come out the same on all.
+    let data = Arch::new().dispatch(|| {
+        let rows = down.inputs();
+        let middle = horizontal(image, rows.clone(), &across);
+        vertical(&middle, window.columns.len() * 3, rows.start, &down)
+    });
     RgbImage {
         width: window.columns.len(),
         height: window.rows.len(),
-        data: vertical(&middle, window.columns.len() * 3, rows.start, &down),
+        data,
     }
 }
 
@@ -94,25 +100,42 @@ impl Taps {
     }
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "it must take over the caller's vector width"
+)]
+#[inline(always)]
 fn horizontal(image: &RgbImage, rows: Range<usize>, taps: &Taps) -> Vec<u8> {
+    let columns = taps.inputs();
     let mut out = Vec::with_capacity(rows.len() * taps.starts.len() * 3);
+    // A fourth, empty channel makes a pixel one load.
+    let mut wide = vec![[0_u8; 4]; columns.len()];
     let stride = image.width * 3;
     for row in image.data[rows.start * stride..rows.end * stride].chunks_exact(stride) {
-        let pixels = row.as_chunks::<3>().0;
+        let pixels = &row.as_chunks::<3>().0[columns.clone()];
+        for (wide, &[r, g, b]) in wide.iter_mut().zip(pixels) {
+            *wide = [r, g, b, 0];
+        }
         for (start, weights) in taps.each() {
-            let mut sum = [1_i32 << (BITS - 1); 3];
-            for (pixel, &weight) in pixels[start..start + weights.len()].iter().zip(weights) {
+            let mut sum = [1_i32 << (BITS - 1); 4];
+            for (pixel, &weight) in wide[start - columns.start..].iter().zip(weights) {
                 for (sum, &value) in sum.iter_mut().zip(pixel) {
                     *sum += i32::from(value) * weight;
                 }
             }
-            out.extend(sum.map(to_byte));
+            let [r, g, b, _] = sum.map(to_byte);
+            out.extend([r, g, b]);
         }
     }
     out
 }
 
 /// `rows` holds the rows from `first` on, `stride` bytes each.
+#[expect(
+    clippy::inline_always,
+    reason = "it must take over the caller's vector width"
+)]
+#[inline(always)]
 fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     let mut out = Vec::with_capacity(taps.starts.len() * stride);
     let mut sums = vec![0_i32; stride];
@@ -129,6 +152,11 @@ fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     out
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "it must take over the caller's vector width"
+)]
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }

@@ -12,8 +12,9 @@ use super::rows::Block;
 const DEPTH: usize = 64;
 /// Queries side by side: the lanes of two AVX2 registers.
 const WIDTH: usize = 16;
-/// Rows at once: with two registers of lanes each they fill 12 of the 16 vector registers.
-const HEIGHT: usize = 6;
+/// Rows at once: with two registers of lanes each they take 8 of the 16 vector registers, enough to hide an addition's
+/// latency and few enough that none is spilled.
+const HEIGHT: usize = 4;
 
 /// Queries laid out for the kernel: runs of depth, in them groups of `WIDTH` queries, in them lanes for every value.
 pub(crate) struct Panel {
@@ -104,14 +105,12 @@ impl WithSimd for Kernel<'_> {
 /// Adds the dot products of `R` rows (each `dim` after the last) with one group of queries over one run of depth.
 #[inline(always)]
 fn tile<const R: usize>(rows: &[f32], dim: usize, lanes: &[[f32; WIDTH]], out: &mut [f32], stride: usize) {
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r * dim..r * dim + lanes.len()]);
-    let mut sums = [[0.0_f32; WIDTH]; R];
-    for (d, lanes) in lanes.iter().enumerate() {
-        for r in 0..R {
-            let value = rows[r][d];
-            for w in 0..WIDTH {
-                sums[r][w] += value * lanes[w];
-            }
+    let mut sums = [[0.0; WIDTH]; R];
+    if let Some(lanes) = lanes.as_array::<DEPTH>() {
+        sums = add::<R, DEPTH>(rows, dim, lanes, sums);
+    } else {
+        for (d, lanes) in lanes.iter().enumerate() {
+            sums = add::<R, 1>(&rows[d..], dim, &[*lanes], sums);
         }
     }
     for (r, sums) in sums.iter().enumerate() {
@@ -119,6 +118,25 @@ fn tile<const R: usize>(rows: &[f32], dim: usize, lanes: &[[f32; WIDTH]], out: &
             *total += sum;
         }
     }
+}
+
+/// The sums after `D` more values. That `D` is known to the compiler keeps the sums in registers.
+#[inline(always)]
+fn add<const R: usize, const D: usize>(
+    rows: &[f32],
+    dim: usize,
+    lanes: &[[f32; WIDTH]; D],
+    mut sums: [[f32; WIDTH]; R],
+) -> [[f32; WIDTH]; R] {
+    let rows: [&[f32; D]; R] = std::array::from_fn(|r| rows[r * dim..].first_chunk().unwrap_or(&[0.0; D]));
+    for d in 0..D {
+        for r in 0..R {
+            for w in 0..WIDTH {
+                sums[r][w] += rows[r][d] * lanes[d][w];
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub fn greedy(
                 let mut batch = vec![index];
                 queue.next_ones(to_come.min(BATCH - 1), &lists, &mut batch);
                 let keep = k.saturating_add(SPARE.max(k)).min(difficulty.len());
-                lists.extend(List::of_batch(&similar, &batch, keep, &queue.picked));
+                if std::env::var_os("DBG").is_some() { eprintln!("batch {} at {}", batch.len(), picks.len()); } lists.extend(List::of_batch(&similar, &batch, keep, &queue.picked));
                 lists.remove(&index).unwrap_or_default()
             }
         };

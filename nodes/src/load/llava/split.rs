@@ -107,9 +107,11 @@ impl<R: BufRead> Split<R> {
         loop {
             let buffer = self.fill()?;
             if buffer.is_empty() {
+                let within = scan.depth > 0 || scan.string;
+                let place = if within { "within this record" } else { "before the array does" };
                 return Err(SplitError::Broken {
                     line,
-                    reason: "the file ends within this record; is it cut off?".into(),
+                    reason: format!("the file ends {place}; is it cut off?"),
                 });
             }
             let end = scan.end(buffer);

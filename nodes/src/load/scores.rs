@@ -1,0 +1,3 @@
+//! Scores that were computed elsewhere: one number or null per row.
+
+pub mod parse;

@@ -1,0 +1,4 @@
+//! Vectors that were computed elsewhere: one per row.
+
+mod npy;
+pub mod table;

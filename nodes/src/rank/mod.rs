@@ -1,0 +1,3 @@
+//! Kinds that put rows in order.
+
+pub mod score;

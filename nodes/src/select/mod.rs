@@ -1,0 +1,6 @@
+//! Kinds that choose rows.
+
+mod dot;
+pub mod greedy;
+pub mod rows;
+mod similar;

@@ -1,0 +1,22 @@
+//! `trommel check`: compiles and reports.
+
+use std::process::ExitCode;
+
+use trommel_engine::diagnostics::Problems;
+
+use super::PipelineArgs;
+use crate::terminal;
+
+pub(super) fn run(args: &PipelineArgs) -> Result<ExitCode, Problems> {
+    let (plan, warnings) = args.compile()?;
+    terminal::report(&warnings);
+    let nodes = plan.nodes().count();
+    let warned = warnings.iter().count();
+    let beside = match warned {
+        0 => String::new(),
+        1 => ", 1 warning".to_owned(),
+        n => format!(", {n} warnings"),
+    };
+    terminal::give(&format!("{}: {nodes} nodes, {} outputs{beside}", args.file.display(), plan.outputs.len()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,152 @@
+//! The verbs of the program, one file each.
+
+mod check;
+mod graph;
+mod init;
+mod kinds;
+mod plan;
+mod run;
+mod schema;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use trommel_engine::cache::Cache;
+use trommel_engine::compile::{compile, missing_files};
+use trommel_engine::diagnostics::{Problem, Problems};
+use trommel_engine::node::Registry;
+use trommel_engine::plan::{NodeId, Plan};
+use trommel_engine::spec::{Override, read_pipeline};
+
+use crate::terminal;
+
+/// Choose the training data of vision-language models.
+#[derive(Parser)]
+#[command(name = "trommel", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compile a pipeline file and report every fault
+    Check(PipelineArgs),
+    /// Say of every node whether it is cached or would run, and why
+    Plan(plan::PlanArgs),
+    /// Run a pipeline; what the cache holds is not computed again
+    Run(run::RunArgs),
+    /// Look at what a node gave
+    Show(show::ShowArgs),
+    /// Draw the pipeline
+    Graph(graph::GraphArgs),
+    /// List the kinds of nodes, or one kind's configuration, ports and columns
+    Kinds(kinds::KindsArgs),
+    /// Print the JSON Schema of pipeline files
+    Schema,
+    /// Write a ready project with the quickstart data
+    Init(init::InitArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline file
+    file: PathBuf,
+    /// Give a parameter another value (YAML)
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct CacheArgs {
+    /// The cache folder [default: $TROMMEL_CACHE, else .trommel]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
+    match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Kinds(args) => kinds::run(&args),
+        Command::Schema => schema::run(),
+        Command::Init(args) => init::run(&args),
+    }
+}
+
+/// The kinds that this program knows.
+pub(crate) fn registry() -> Registry {
+    trommel_nodes::registry()
+}
+
+impl PipelineArgs {
+    /// Reads and compiles; warnings that are not about missing files are printed.
+    fn compile(&self) -> Result<(Plan, Problems), Problems> {
+        let mut overrides = Vec::new();
+        let mut problems = Problems::default();
+        for set in &self.set {
+            match Override::parse(set) {
+                Ok(o) => overrides.push(o),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let pipeline = read_pipeline(&self.file, &overrides)?;
+        compile(&pipeline, &registry())
+    }
+
+    /// Compiles for running: only what `nodes` need must be there.
+    fn compile_to_run(&self) -> Result<Plan, Problems> {
+        let (plan, warnings) = self.compile()?;
+        let mut others = Problems::default();
+        warnings.into_iter().filter(|w| w.code != "compile::missing_file").for_each(|w| others.push(w));
+        terminal::report(&others);
+        Ok(plan)
+    }
+}
+
+/// Files that `nodes` name and that are not there stop a run before it starts.
+fn require_files(plan: &Plan, nodes: &std::collections::HashSet<NodeId>) -> Result<(), Problems> {
+    let mut missing = Problems::default();
+    missing_files(plan, nodes).into_iter().map(Problem::into_error).for_each(|p| missing.push(p));
+    if missing.is_empty() { Ok(()) } else { Err(missing) }
+}
+
+impl CacheArgs {
+    fn open(&self) -> Result<Cache, Problems> {
+        let from_environment = || std::env::var_os("TROMMEL_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from);
+        let folder = self.cache.clone().or_else(from_environment).unwrap_or_else(|| PathBuf::from(".trommel"));
+        Cache::open(&folder).map_err(|error| {
+            Problem::error("cache::open", error.to_string())
+                .help("--cache DIR or TROMMEL_CACHE name another folder")
+                .into()
+        })
+    }
+}
+
+/// A node by the name that the user gave on the command line.
+fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems> {
+    plan.find(name).ok_or_else(|| {
+        let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
+        let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
+        let help = near.map_or_else(|| format!("the nodes are {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
+        Problem::error("call::unknown_node", format!("{option}: the pipeline has no node `{name}`")).help(help).into()
+    })
+}
+
+/// A file of the user's that cannot be written.
+fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Problems {
+    Problem::error("call::write", format!("cannot write {}: {error}", path.display())).into()
+}
+
+fn failed(message: impl Into<String>, help: Option<String>) -> ExitCode {
+    terminal::report(&Problem::error("run::failed", message).maybe_help(help).into());
+    ExitCode::FAILURE
+}

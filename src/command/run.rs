@@ -1,0 +1,93 @@
+//! `trommel run`.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use trommel_engine::diagnostics::{Problem, Problems};
+use trommel_engine::node::Device;
+use trommel_engine::run::{Listener, RunOptions, run as run_plan};
+
+use super::{CacheArgs, PipelineArgs, named_node, require_files};
+use crate::console::{Console, JsonLines};
+use crate::{summary, terminal};
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    /// Run only what this node needs, and write no outputs
+    #[arg(long, value_name = "NODE")]
+    to: Vec<String>,
+    /// Compute this node again, whatever the cache holds
+    #[arg(long, value_name = "NODE")]
+    force: Vec<String>,
+    /// Jobs at a time [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Where models run: auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: Device,
+    /// One JSON object per event on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// As a shell reports a program that ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
+    let plan = Arc::new(args.pipeline.compile_to_run()?);
+    let mut targets = Vec::new();
+    for name in &args.to {
+        targets.push(named_node(&plan, name, "--to")?);
+    }
+    let targets = (!targets.is_empty()).then_some(targets);
+    let needed = targets.as_ref().map_or_else(|| plan.needed_by_outputs(), |t| plan.ancestors(t.iter().copied()));
+    let mut force = HashSet::new();
+    for name in &args.force {
+        force.insert(named_node(&plan, name, "--force")?);
+    }
+    require_files(&plan, &needed)?;
+    let cache = Arc::new(args.cache.open()?);
+    let cancel = Arc::new(AtomicBool::new(false));
+    stop_on_signals(&cancel).map_err(|e| Problem::error("run::signals", format!("cannot listen for Ctrl-C: {e}")))?;
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let options = RunOptions {
+        jobs: args.jobs.map_or(processors, usize::from),
+        device: args.device,
+        targets,
+        force,
+        cancel: cancel.clone(),
+    };
+    let listener: Arc<dyn Listener> = if args.json { Arc::new(JsonLines) } else { Arc::new(Console::new()) };
+    let report = match run_plan(&plan, &cache, options, &listener) {
+        Ok(report) => report,
+        Err(error) => return Ok(super::failed(error.message, error.help)),
+    };
+    if cancel.load(Ordering::Relaxed) {
+        terminal::say("interrupted; what is done is in the cache, and the next run goes on from there");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if report.failed > 0 {
+        return Ok(ExitCode::FAILURE);
+    }
+    if !args.json {
+        summary::give(&plan, &cache);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first signal asks for a clean stop, the second one stops at once.
+fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), cancel.clone())?;
+        signal_hook::flag::register(signal, cancel.clone())?;
+    }
+    Ok(())
+}

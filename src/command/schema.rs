@@ -1,0 +1,91 @@
+//! `trommel schema`: the JSON Schema of pipeline files, made from the kinds.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value as Json, json};
+use trommel_engine::diagnostics::Problems;
+
+use super::registry;
+use crate::terminal;
+
+pub(super) fn run() -> Result<ExitCode, Problems> {
+    terminal::give(&serde_json::to_string_pretty(&schema()).unwrap_or_default());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn schema() -> Json {
+    let registry = registry();
+    let mut definitions = Map::new();
+    let mut kinds = Vec::new();
+    for entry in registry.entries() {
+        let mut config = entry.kind.schema().to_value();
+        let name = entry.kind.name();
+        if let Some(object) = config.as_object_mut() {
+            object.remove("$schema");
+            for (name, definition) in object.remove("$defs").as_ref().and_then(Json::as_object).into_iter().flatten() {
+                definitions.insert(name.clone(), definition.clone());
+            }
+            allow_parameters(object);
+            if let Some(properties) = object.get_mut("properties").and_then(Json::as_object_mut) {
+                properties.insert("kind".into(), json!({ "const": name }));
+                properties.insert("on_error".into(), json!({ "enum": ["fail", "quarantine"], "default": "fail" }));
+            }
+            let required = object.entry("required").or_insert_with(|| json!([]));
+            if let Some(required) = required.as_array_mut() {
+                required.insert(0, json!("kind"));
+            }
+            let about = entry.documentation().lines().next().unwrap_or_default().to_owned();
+            object.insert("title".into(), json!(name));
+            object.insert("description".into(), json!(about));
+        }
+        kinds.push(config);
+    }
+    let names: Vec<&str> = registry.entries().map(|e| e.kind.name()).collect();
+    let formats: Vec<&str> = registry.formats.iter().map(|f| f.name()).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Trommel pipeline",
+        "type": "object",
+        "required": ["version", "nodes"],
+        "additionalProperties": false,
+        "properties": {
+            "version": { "const": 1 },
+            "name": { "type": "string" },
+            "params": { "type": "object", "description": "values for ${name}; --set name=value overrides them" },
+            "nodes": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "required": ["kind"],
+                    "properties": { "kind": { "enum": names } },
+                    "oneOf": kinds,
+                },
+            },
+            "outputs": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["from", "path", "format"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "from": { "type": "string", "description": "NODE or NODE.PORT" },
+                        "path": { "type": "string", "description": "relative to the pipeline file" },
+                        "format": { "enum": formats },
+                    },
+                },
+            },
+        },
+        "$defs": definitions,
+    })
+}
+
+/// Anywhere a value stands, `${name}` may stand.
+fn allow_parameters(config: &mut Map<String, Json>) {
+    let Some(properties) = config.get_mut("properties").and_then(Json::as_object_mut) else { return };
+    for property in properties.values_mut() {
+        let takes_text = property["type"] == json!("string") && property.get("pattern").is_none();
+        if !takes_text {
+            *property = json!({ "anyOf": [property.clone(), { "type": "string", "pattern": "^\\$\\{[^}]+\\}$" }] });
+        }
+    }
+}
