@@ -16,7 +16,6 @@ pub(crate) enum Shape {
     Table { of: usize },
     Json,
     Csv,
-    Parquet,
     Arrow,
 }
 
@@ -38,7 +37,6 @@ pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, Strin
             Ok(bytes)
         }
         Shape::Csv => trommel_nodes::write::csv_bytes(batch).map_err(|e| text(&e)),
-        Shape::Parquet => trommel_nodes::write::parquet_bytes(batch).map_err(|e| text(&e)),
         Shape::Arrow => {
             let mut bytes = Vec::new();
             trommel_engine::table::write_batch(&mut bytes, batch).map_err(|e| text(&e))?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::{Array, AsArray};
+use arrow::array::Array;
 use trommel_engine::cache::Cache;
 use trommel_engine::plan::{NodeId, Plan};
 use trommel_engine::run::{NodeStatus, inspect};
@@ -64,7 +64,6 @@ fn groups(table: &Table, column: &str) -> Option<BTreeMap<String, usize>> {
     let mut counts = BTreeMap::new();
     for array in table.arrays(column).ok()? {
         let values = strings(&array).ok()?;
-        let values = values.as_string::<i32>();
         for row in 0..values.len() {
             let value = if values.is_valid(row) { values.value(row) } else { "(none)" };
             *counts.entry(value.to_owned()).or_default() += 1;

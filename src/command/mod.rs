@@ -105,8 +105,10 @@ impl PipelineArgs {
     /// Compiles for running: only what `nodes` need must be there.
     fn compile_to_run(&self) -> Result<Plan, Problems> {
         let (plan, warnings) = self.compile()?;
+        // What is not there is looked at again for the nodes that run; what is not needed is no news.
         let mut others = Problems::default();
-        warnings.into_iter().filter(|w| w.code != "compile::missing_file").for_each(|w| others.push(w));
+        let known = ["compile::missing_file", "compile::unneeded"];
+        warnings.into_iter().filter(|w| !known.contains(&w.code)).for_each(|w| others.push(w));
         terminal::report(&others);
         Ok(plan)
     }

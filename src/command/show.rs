@@ -38,7 +38,6 @@ enum ShowFormat {
     Table,
     Json,
     Csv,
-    Parquet,
     Arrow,
 }
 
@@ -75,7 +74,6 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
         ShowFormat::Table => Shape::Table { of: table.rows() },
         ShowFormat::Json => Shape::Json,
         ShowFormat::Csv => Shape::Csv,
-        ShowFormat::Parquet => Shape::Parquet,
         ShowFormat::Arrow => Shape::Arrow,
     };
     let bytes = show::render(&batch, shape).map_err(|e| Problem::error("show::format", e))?;

@@ -53,16 +53,15 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         );
         return;
     }
-    for (id, node) in plan.nodes() {
-        if !needed.contains(&id) {
-            problems.push(
-                Problem::warning(
-                    "compile::unneeded",
-                    format!("no output needs the node `{}`", node.name),
-                )
-                .at(&node.place, "it is not run")
-                .help(format!("--to {} runs it all the same", node.name)),
-            );
-        }
+    let unneeded: Vec<_> = plan.nodes().filter(|(id, _)| !needed.contains(id)).map(|(_, node)| node).collect();
+    if unneeded.is_empty() {
+        return;
     }
+    let names: Vec<String> = unneeded.iter().map(|n| format!("`{}`", n.name)).collect();
+    let mut problem = Problem::warning("compile::unneeded", format!("no output needs {}", names.join(", ")))
+        .help(format!("a run leaves them out; --to {} runs one all the same", unneeded[0].name));
+    for node in unneeded {
+        problem = problem.at(&node.place, "not run");
+    }
+    problems.push(problem);
 }

@@ -100,7 +100,7 @@ def main():
     arguments.add_argument("--batch-size", type=int, default=16)
     arguments.add_argument("--learning-rate", type=float, default=2e-3)
     arguments.add_argument("--keep", type=int, default=57)
-    arguments.add_argument("--k", type=int, default=10)
+    arguments.add_argument("--k", type=int, default=3)
     arguments.add_argument("--seeds", type=int, nargs="+", default=[42])
     options = arguments.parse_args()
     torch.set_num_threads(1)

@@ -8,6 +8,9 @@ use image::{ExtendedColorType, ImageEncoder};
 use crate::scene::{Form, SIDE, Scene, Shape};
 
 /// The picture as a PNG file: RGB, 8 bits, 64 x 64.
+///
+/// `Fast` is the one compression level that goes by fdeflate. The others go by flate2, whose inner library, and with it
+/// the bytes, depends on which other crates are built along.
 pub(crate) fn png(scene: &Scene) -> io::Result<Vec<u8>> {
     let mut file = Vec::new();
     PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Paeth)

@@ -23,8 +23,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a folder (the first that exists of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-    /// pytorch_model.bin.index.json) or one file (.safetensors, .bin, .pt, .pth).
+    /// Opens a folder (the first that exists of model.safetensors, model.safetensors.index.json, `pytorch_model.bin`,
+    /// `pytorch_model.bin.index.json`) or one file (.safetensors, .bin, .pt, .pth).
     pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let parts = folder::resolve(path)?;
         let mut checkpoint = Checkpoint {

@@ -30,7 +30,7 @@ pub fn clip_pixels(image: &RgbImage, preprocess: &Preprocess) -> Vec<f32> {
     preprocess.tables().normalise(&crop_u8(image, preprocess))
 }
 
-/// Makes an image square by adding bars of `colour` at both sides of the shorter dimension (LLaVA's
+/// Makes an image square by adding bars of `colour` at both sides of the shorter dimension (`LLaVA`'s
 /// `image_aspect_ratio: pad`).
 pub fn pad_to_square(image: RgbImage, colour: [u8; 3]) -> RgbImage {
     let side = image.width.max(image.height);

@@ -77,7 +77,7 @@ pub(crate) fn check_size(width: u64, height: u64) -> Result<(), ImageError> {
 }
 
 fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<Picture, ImageError> {
-    let fail = |e| explain(e, format, bytes.len());
+    let fail = |e| explain(&e, format, bytes.len());
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // The size check below is the limit that counts; this one only stops runaway side data.
     let mut limits = image::Limits::default();
@@ -127,12 +127,12 @@ fn saturate(values: Vec<u16>) -> Vec<u8> {
     values.into_iter().map(|v| v.min(255) as u8).collect()
 }
 
-fn explain(error: image::ImageError, format: ImageFormat, bytes: usize) -> ImageError {
+fn explain(error: &image::ImageError, format: ImageFormat, bytes: usize) -> ImageError {
     let truncated = || ImageError::Truncated {
         format: name(format),
         bytes,
     };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(e) = cause {
         if let Some(io) = e.downcast_ref::<std::io::Error>()
             && io.kind() == ErrorKind::UnexpectedEof
@@ -148,7 +148,7 @@ fn explain(error: image::ImageError, format: ImageFormat, bytes: usize) -> Image
             pixels: reason,
         };
     }
-    if reason.contains("unexpected end of file") {
+    if reason.to_lowercase().contains("unexpected end of file") {
         return truncated();
     }
     ImageError::Damaged {

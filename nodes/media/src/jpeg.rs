@@ -50,7 +50,9 @@ pub(crate) fn decode_jpeg(bytes: &[u8]) -> Result<Picture, ImageError> {
     }
     if mode == Mode::Cmyk {
         // PIL takes every CMYK JPEG as Adobe writes it: inverted.
-        data.iter_mut().for_each(|v| *v = 255 - *v);
+        for value in &mut data {
+            *value = 255 - *value;
+        }
     }
     Ok(Picture {
         width,

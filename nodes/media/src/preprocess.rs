@@ -22,7 +22,7 @@ pub struct Preprocess {
     pub scale: Option<f64>,
     /// Mean and standard deviation of every channel; `None` where `do_normalize` is false.
     pub normalise: Option<([f64; 3], [f64; 3])>,
-    /// The mean, which is also the colour that LLaVA pads with, even where it does not normalise.
+    /// The mean, which is also the colour that `LLaVA` pads with, even where it does not normalise.
     pub mean: [f64; 3],
 }
 
@@ -66,17 +66,19 @@ impl Preprocess {
         let mean = channels("image_mean", file.image_mean.as_ref(), MEAN)?;
         let std = channels("image_std", file.image_std.as_ref(), STD)?;
         if file.do_normalize && std.iter().any(|s| *s as f32 == 0.0) {
-            return Err(value("image_std", &file.image_std, "without zeros"));
+            return Err(value("image_std", file.image_std.as_ref(), "without zeros"));
         }
         Ok(Self {
-            resize: match file.do_resize {
-                true => Some(resize_size(file.size.as_ref())?),
-                false => None,
+            resize: if file.do_resize {
+                Some(resize_size(file.size.as_ref())?)
+            } else {
+                None
             },
             filter: filter(file.resample.as_ref())?,
-            crop: match file.do_center_crop {
-                true => Some(crop_size(file.crop_size.as_ref())?),
-                false => None,
+            crop: if file.do_center_crop {
+                Some(crop_size(file.crop_size.as_ref())?)
+            } else {
+                None
             },
             scale: file.do_rescale.then_some(file.rescale_factor),
             normalise: file.do_normalize.then_some((mean, std)),
@@ -92,7 +94,7 @@ impl Preprocess {
         })
     }
 
-    /// The colour that LLaVA pads images with: the mean in bytes, cut off (not rounded).
+    /// The colour that `LLaVA` pads images with: the mean in bytes, cut off (not rounded).
     pub fn mean_colour(&self) -> [u8; 3] {
         self.mean.map(|m| (m * 255.0) as u8)
     }
@@ -156,6 +158,7 @@ const CROP: &str = "a positive integer, or an object with `height` and `width`";
 /// The file as it is written. Keys that say nothing about the pixels are not named here.
 #[derive(Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
 struct File {
     do_resize: bool,
     do_center_crop: bool,
@@ -186,10 +189,10 @@ impl Default for File {
     }
 }
 
-fn value(key: &'static str, found: &Option<Value>, wanted: &'static str) -> PreprocessError {
+fn value(key: &'static str, found: Option<&Value>, wanted: &'static str) -> PreprocessError {
     PreprocessError::Value {
         key,
-        found: found.as_ref().map_or("missing".into(), Value::to_string),
+        found: found.map_or("missing".into(), Value::to_string),
         wanted,
     }
 }
@@ -211,7 +214,7 @@ fn resize_size(found: Option<&Value>) -> Result<Size, PreprocessError> {
             .zip(pixels(v.get("width")))
             .map(|(height, width)| Size::Exact { height, width }),
     };
-    size.ok_or_else(|| value("size", &Some(v.clone()), SIZE))
+    size.ok_or_else(|| value("size", Some(v), SIZE))
 }
 
 fn crop_size(found: Option<&Value>) -> Result<(usize, usize), PreprocessError> {
@@ -221,7 +224,7 @@ fn crop_size(found: Option<&Value>) -> Result<(usize, usize), PreprocessError> {
     let square = pixels(Some(v)).map(|n| (n, n));
     square
         .or_else(|| pixels(v.get("height")).zip(pixels(v.get("width"))))
-        .ok_or_else(|| value("crop_size", &Some(v.clone()), CROP))
+        .ok_or_else(|| value("crop_size", Some(v), CROP))
 }
 
 fn filter(found: Option<&Value>) -> Result<Filter, PreprocessError> {
@@ -231,7 +234,7 @@ fn filter(found: Option<&Value>) -> Result<Filter, PreprocessError> {
         Some(Some(1)) => Ok(Filter::Lanczos),
         _ => Err(value(
             "resample",
-            &found.cloned(),
+            found,
             "1 (Lanczos), 2 (bilinear) or 3 (bicubic)",
         )),
     }
@@ -253,7 +256,7 @@ fn channels(
     };
     numbers
         .and_then(|n| n.try_into().ok())
-        .ok_or_else(|| value(key, &Some(v.clone()), "a number or three numbers"))
+        .ok_or_else(|| value(key, Some(v), "a number or three numbers"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tiny images of every mode against what PIL and transformers made of them (recorded by make_images.py).
+//! Tiny images of every mode against what PIL and transformers made of them (recorded by `make_images.py`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,74 @@
-//! Vectors that were computed elsewhere: one per row.
+//! Reads vectors that were computed elsewhere, one per row, in the order of `unique_idx`.
+//!
+//! `.safetensors` (one matrix N x D), `.npy` (C order, N x D), or the published program's `.pt` (a dict of
+//! "0", "1", ... to vectors). f16, f32 and f64 become f32. Values that are not finite are errors.
+//!
+//! ```yaml
+//! features: { kind: load.vectors, input: instructions, path: ../data/llava_clip_feature.pt, column: clip }
+//! ```
+
+use trommel_engine::node::prelude::*;
+use trommel_engine::table::{CHUNK_ROWS, list_of_floats};
+
+use super::llava::with_causes;
+use super::positions;
 
 mod npy;
 pub mod table;
+
+/// Vectors of a file.
+pub struct Vectors;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The rows that the vectors belong to.
+    pub input: TableRef,
+    /// `.safetensors`, `.npy` or `.pt`.
+    pub path: DataPath,
+    /// The name of the column to give.
+    pub column: String,
+}
+
+impl Kind for Vectors {
+    const NAME: &'static str = "load.vectors";
+    const VERSION: u32 = 1;
+    type Config = Config;
+
+    fn contract(config: &Config, contract: &mut Contract) {
+        contract.table("input", &config.input).reads(UNIQUE_IDX, &[ColumnType::U64]);
+        contract.file("path", &config.path);
+        contract.port("rows", RowsOf::Input("input")).gives(&config.column, ColumnType::Vector);
+        super::refuse_own_names(contract, &config.column);
+    }
+
+    fn build(config: &Config) -> Result<Work, NodeError> {
+        Ok(Work::table(Load { path: config.path.path().to_owned(), column: config.column.clone() }))
+    }
+}
+
+struct Load {
+    path: std::path::PathBuf,
+    column: String,
+}
+
+impl TableNode for Load {
+    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+        let fault = |e: table::VectorsError| NodeError::new(with_causes(&e));
+        let positions = positions(inputs.table("input")?)?;
+        let of = positions.iter().max().map_or(0, |&last| last + 1);
+        let vectors = table::Vectors::open(&self.path, of).map_err(fault)?;
+        for rows in positions.chunks(CHUNK_ROWS) {
+            context.check_cancelled()?;
+            let mut values = Vec::with_capacity(rows.len() * vectors.dim());
+            // Neighbours in the table are nearly always neighbours in the file.
+            for run in rows.chunk_by(|a, b| b.checked_sub(*a) == Some(1)) {
+                values.extend(vectors.read(run[0]..run[run.len() - 1] + 1).map_err(fault)?);
+            }
+            let list = list_of_floats(values, vectors.dim(), None)?;
+            let field = Field::new(&self.column, list.data_type().clone(), false);
+            outputs.push("rows", RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)])?)?;
+        }
+        Ok(())
+    }
+}

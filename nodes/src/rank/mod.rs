@@ -1,3 +1,8 @@
 //! Kinds that put rows in order.
 
-pub mod score;
+use trommel_engine::node::{Entry, Erased};
+
+pub mod difficulty;
+
+pub const KINDS: &[Entry] =
+    &[Entry { kind: &Erased::<difficulty::Difficulty>::NEW, source: include_str!("difficulty.rs") }];

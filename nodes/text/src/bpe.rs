@@ -1,4 +1,4 @@
-//! Sentencepiece's byte-pair encoding, for the models that LLaMA has: identity normaliser, byte fallback.
+//! Sentencepiece's byte-pair encoding, for the models that `LLaMA` has: identity normaliser, byte fallback.
 //!
 //! The C++ library would cost every clean build minutes; this is its `bpe_model.cc` in what it does. Neighbours whose
 //! joint is in the vocabulary are merged, best score first, leftmost on ties, until nothing can be merged.
@@ -62,7 +62,7 @@ impl Bpe {
             unknown: -1,
             dummy_prefix: normalizer.dummy_prefix(),
         };
-        for (id, piece) in (0_i64..).zip(model.pieces) {
+        for (id, piece) in (0_i64..).zip(&model.pieces) {
             bpe.add(id, piece)?;
         }
         if bpe.unknown < 0 {
@@ -77,8 +77,8 @@ impl Bpe {
         Ok(bpe)
     }
 
-    fn add(&mut self, id: i64, piece: proto::Piece) -> Result<(), String> {
-        let text = piece.piece().to_owned();
+    fn add(&mut self, id: i64, piece: &proto::Piece) -> Result<(), String> {
+        let text = piece.text().to_owned();
         if text.is_empty() {
             return Err(format!("piece {id} is empty"));
         }
@@ -275,7 +275,7 @@ impl<'a> Merges<'a> {
     }
 }
 
-/// The fields of sentencepiece_model.proto that are needed.
+/// The fields of `sentencepiece_model.proto` that are needed.
 mod proto {
     pub(super) const NORMAL: i32 = 1;
     pub(super) const UNKNOWN: i32 = 2;
@@ -295,7 +295,7 @@ mod proto {
     #[derive(prost::Message)]
     pub(super) struct Piece {
         #[prost(string, optional, tag = "1")]
-        piece: Option<String>,
+        text: Option<String>,
         #[prost(float, optional, tag = "2")]
         score: Option<f32>,
         #[prost(int32, optional, tag = "3", default = "1")]

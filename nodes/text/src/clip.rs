@@ -32,9 +32,10 @@ impl ClipTokenizer {
             });
         }
         let path = folder.join("tokenizer.json");
-        let made = match path.exists() {
-            true => Tokenizer::from_file(&path),
-            false => Tokenizer::from_bytes(from_vocabulary(folder)?),
+        let made = if path.exists() {
+            Tokenizer::from_file(&path)
+        } else {
+            Tokenizer::from_bytes(from_vocabulary(folder)?)
         };
         let truncation = TruncationParams {
             max_length: max_positions,

@@ -1,4 +1,4 @@
-//! The small files beside a tokenizer: tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+//! The small files beside a tokenizer: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ pub(crate) struct Settings {
 
 /// A token that is kept whole.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
 pub(crate) struct Token {
     pub(crate) content: String,
     #[serde(default)]
@@ -67,7 +68,7 @@ impl Settings {
         self.config.get(key)?.as_bool()
     }
 
-    /// A token such as `bos_token`; tokenizer_config.json comes before special_tokens_map.json.
+    /// A token such as `bos_token`; `tokenizer_config.json` comes before `special_tokens_map.json`.
     pub(crate) fn token(&self, key: &str) -> Result<Option<Token>, TextError> {
         let sources = [
             (&self.config, "tokenizer_config.json"),

@@ -1,4 +1,4 @@
-//! The tokenizer of LLaMA and Vicuna, as transformers' slow `LlamaTokenizer` with `legacy=True`.
+//! The tokenizer of `LLaMA` and Vicuna, as transformers' slow `LlamaTokenizer` with `legacy=True`.
 //!
 //! Special tokens are cut out of the text first; each piece between them is tokenized alone and so gets a
 //! space of its own in front. The published Self-Filter was trained with exactly that.
@@ -12,7 +12,7 @@ use crate::bpe::Bpe;
 use crate::files::Settings;
 use crate::split::{Piece, split};
 
-/// Turns texts into LLaMA token ids. Can be shared between threads.
+/// Turns texts into `LLaMA` token ids. Can be shared between threads.
 pub struct LlamaTokenizer {
     model: Model,
     specials: Vec<(String, i64)>,
@@ -110,7 +110,7 @@ impl LlamaTokenizer {
         self.eos
     }
 
-    /// The id that fills up batches: the unknown token's (0), as in LLaVA v1.
+    /// The id that fills up batches: the unknown token's (0), as in `LLaVA` v1.
     pub fn pad(&self) -> i64 {
         self.unk
     }

@@ -1,4 +1,4 @@
-//! A conversation as token ids and labels, and samples as a batch: what LLaVA's `preprocess_v1` and its collator make.
+//! A conversation as token ids and labels, and samples as a batch: what `LLaVA`'s `preprocess_v1` and its collator make.
 
 use crate::template::{IMAGE, Template, Turn};
 use crate::{LlamaTokenizer, TextError};

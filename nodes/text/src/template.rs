@@ -11,7 +11,7 @@ use crate::whitespace::strip;
 /// Where the picture stands in a text.
 pub(crate) const IMAGE: &str = "<image>";
 
-/// One turn of a conversation, as LLaVA's annotation files write it.
+/// One turn of a conversation, as `LLaVA`'s annotation files write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// `human` or `gpt`.
@@ -19,7 +19,7 @@ pub struct Turn {
     pub value: String,
 }
 
-/// The templates that are known by name. `v0`, `plain` and `llava_llama_2` of LLaVA are not among them yet.
+/// The templates that are known by name. `v0`, `plain` and `llava_llama_2` of `LLaVA` are not among them yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Template {
     /// Vicuna v1.1 and later: `USER: ... ASSISTANT: ...</s>`.

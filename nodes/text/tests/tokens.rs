@@ -1,4 +1,4 @@
-//! Tiny tokenizers against what transformers made of the same texts (recorded by make_tokens.py), and the labels.
+//! Tiny tokenizers against what transformers made of the same texts (recorded by `make_tokens.py`), and the labels.
 
 use std::path::PathBuf;
 

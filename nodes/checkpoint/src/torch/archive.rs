@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::TorchError;
 
-/// First bytes of the format before PyTorch 1.6: a pickle of protocol 2 that starts with a large integer.
+/// First bytes of the format before `PyTorch` 1.6: a pickle of protocol 2 that starts with a large integer.
 const LEGACY: [u8; 3] = [0x80, 0x02, 0x8a];
 
 /// Places of an archive's entries, by their names without the archive's own folder.

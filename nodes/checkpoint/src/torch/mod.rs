@@ -1,6 +1,6 @@
 //! Reads torch.save files: a zip archive of a pickle (`data.pkl`) and one entry of raw bytes per storage.
 //!
-//! Format facts: PyTorch `torch/serialization.py` and the pickle operations of CPython `Lib/pickletools.py`.
+//! Format facts: `torch/serialization.py` of `PyTorch`, and the pickle operations in Python's `Lib/pickletools.py`.
 
 mod archive;
 mod object;

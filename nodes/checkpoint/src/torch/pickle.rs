@@ -97,23 +97,11 @@ impl<'a> Machine<'a> {
                 let items = self.pop_mark()?; // SETITEMS
                 self.set(&items)?;
             }
-            b'q' => {
-                let slot = self.unsigned::<1>()?; // BINPUT
-                self.remember(slot as u32)?;
-            }
-            b'r' => {
-                let slot = self.unsigned::<4>()?; // LONG_BINPUT
-                self.remember(slot as u32)?;
-            }
-            0x94 => self.remember(self.memo.len() as u32)?, // MEMOIZE
-            b'h' => {
-                let slot = self.unsigned::<1>()?; // BINGET
-                self.recall(slot as u32)?;
-            }
-            b'j' => {
-                let slot = self.unsigned::<4>()?; // LONG_BINGET
-                self.recall(slot as u32)?;
-            }
+            b'q' => self.remember::<1>()?,                 // BINPUT
+            b'r' => self.remember::<4>()?,                 // LONG_BINPUT
+            0x94 => self.memoize(self.memo.len() as u32)?, // MEMOIZE
+            b'h' => self.recall::<1>()?,                   // BINGET
+            b'j' => self.recall::<4>()?,                   // LONG_BINGET
             b'c' => {
                 let module = self.line()?; // GLOBAL
                 let name = self.line()?;
@@ -186,7 +174,9 @@ impl<'a> Machine<'a> {
                 match arguments.first().map(|id| &self.objects[*id]) {
                     Some(Object::Tensor(tensor)) => Object::Tensor(tensor.clone()),
                     _ => {
-                        return Err(self.wrong("a parameter is made of something that is no tensor"));
+                        return Err(
+                            self.wrong("a parameter is made of something that is no tensor")
+                        );
                     }
                 }
             }
@@ -268,7 +258,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn remember(&mut self, slot: u32) -> Result<(), TorchError> {
+    fn remember<const SIZE: usize>(&mut self) -> Result<(), TorchError> {
+        let slot = self.unsigned::<SIZE>()?;
+        self.memoize(slot as u32)
+    }
+
+    fn memoize(&mut self, slot: u32) -> Result<(), TorchError> {
         let Some(id) = self.stack.last() else {
             return Err(self.wrong("the stack is empty"));
         };
@@ -276,7 +271,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn recall(&mut self, slot: u32) -> Result<(), TorchError> {
+    fn recall<const SIZE: usize>(&mut self) -> Result<(), TorchError> {
+        let slot = self.unsigned::<SIZE>()? as u32;
         let Some(id) = self.memo.get(&slot) else {
             return Err(self.wrong("it refers to an object that it has not given"));
         };

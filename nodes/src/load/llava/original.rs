@@ -7,7 +7,10 @@ use std::ops::Range;
 pub fn without_unique_idx(raw: &str) -> Cow<'_, str> {
     let bytes = raw.as_bytes();
     let members = members(bytes);
-    let Some(found) = members.iter().position(|m| &bytes[m.clone()][..m.len().min(12)] == b"\"unique_idx\"") else {
+    let Some(found) = members
+        .iter()
+        .position(|m| &bytes[m.clone()][..m.len().min(12)] == b"\"unique_idx\"")
+    else {
         return Cow::Borrowed(raw);
     };
     // With the member goes one comma: the one before it, or for the first member the one behind.
@@ -34,7 +37,8 @@ fn members(bytes: &[u8]) -> Vec<Range<usize>> {
         let closes = depth == 0 || (depth == 1 && byte == b',');
         if closes {
             members.extend(start.take().map(|start| start..end));
-        } else if !byte.is_ascii_whitespace() && !(depth == 1 && byte == b'{' && start.is_none()) {
+        } else if !byte.is_ascii_whitespace() && (start.is_some() || byte == b'"') {
+            // A member begins with its key's quote, so the object's own brace is none.
             start.get_or_insert(at);
             if byte == b'"' {
                 at = string_end(bytes, at);
@@ -64,9 +68,15 @@ mod tests {
         for (raw, expected) in [
             (r#"{"id": "1", "unique_idx": 7}"#, r#"{"id": "1"}"#),
             (r#"{"unique_idx": 7, "id": "1"}"#, r#"{"id": "1"}"#),
-            (r#"{"a": [1, {"b": 2}] , "unique_idx" : 7 , "c":"x" }"#, r#"{"a": [1, {"b": 2}] , "c":"x" }"#),
+            (
+                r#"{"a": [1, {"b": 2}] , "unique_idx" : 7 , "c":"x" }"#,
+                r#"{"a": [1, {"b": 2}] , "c":"x" }"#,
+            ),
             (r#"{"unique_idx": 7}"#, "{}"),
-            (r#"{ "a": "\"unique_idx\": 1, }", "b": {"unique_idx": 2} }"#, r#"{ "a": "\"unique_idx\": 1, }", "b": {"unique_idx": 2} }"#),
+            (
+                r#"{ "a": "\"unique_idx\": 1, }", "b": {"unique_idx": 2} }"#,
+                r#"{ "a": "\"unique_idx\": 1, }", "b": {"unique_idx": 2} }"#,
+            ),
             ("{}", "{}"),
         ] {
             assert_eq!(without_unique_idx(raw), expected);

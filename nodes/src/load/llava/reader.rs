@@ -1,4 +1,4 @@
-//! Reads a LLaVA annotation file batch by batch. Nothing is dropped or repaired: a record that cannot be used ends the
+//! Reads a `LLaVA` annotation file batch by batch. Nothing is dropped or repaired: a record that cannot be used ends the
 //! reading, with an error that names it and the others found wrong.
 
 use std::fmt;
@@ -26,7 +26,9 @@ pub enum LlavaError {
     },
     #[error("{path} is empty; expected a JSON array of records, or one JSON record per line")]
     Empty { path: PathBuf },
-    #[error("{path} begins with {found:?}; expected a JSON array of records, or one JSON record per line")]
+    #[error(
+        "{path} begins with {found:?}; expected a JSON array of records, or one JSON record per line"
+    )]
     NotRecords { path: PathBuf, found: char },
     #[error("{path} has records that cannot be used:{}{}", List(.problems), if *.more { "\n  (reading stopped there; there may be more)" } else { "" })]
     Records {
@@ -93,7 +95,10 @@ impl<R: BufRead> LlavaReader<R> {
             let record = match std::str::from_utf8(&piece.text) {
                 Ok(text) => Record::parse(text, piece.line),
                 Err(e) => Err(Refusal::Content {
-                    reason: format!("it is not UTF-8 from byte {} of the record on", e.valid_up_to()),
+                    reason: format!(
+                        "it is not UTF-8 from byte {} of the record on",
+                        e.valid_up_to()
+                    ),
                 }),
             };
             match record {
@@ -102,7 +107,10 @@ impl<R: BufRead> LlavaReader<R> {
                 Err(Refusal::Content { reason }) => problems.push(self.problem(piece.line, reason)),
                 Err(Refusal::Syntax { line, reason }) => {
                     // Where a quote or bracket is missing, the cuts behind it fall in wrong places.
-                    problems.push(self.problem(piece.line + line, format!("it is not JSON: {reason}, counted from its start")));
+                    problems.push(self.problem(
+                        piece.line + line,
+                        format!("it is not JSON: {reason}, counted from its start"),
+                    ));
                     return self.end(batch, problems, true);
                 }
             }
@@ -111,7 +119,12 @@ impl<R: BufRead> LlavaReader<R> {
         self.end(batch, problems, true)
     }
 
-    fn end(&self, batch: Vec<Record>, problems: Vec<Problem>, more: bool) -> Result<Option<Vec<Record>>, LlavaError> {
+    fn end(
+        &self,
+        batch: Vec<Record>,
+        problems: Vec<Problem>,
+        more: bool,
+    ) -> Result<Option<Vec<Record>>, LlavaError> {
         if !problems.is_empty() {
             return Err(LlavaError::Records {
                 path: self.path.clone(),
@@ -144,7 +157,12 @@ struct List<'a>(&'a [Problem]);
 
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Problem { record, line, reason } in self.0 {
+        for Problem {
+            record,
+            line,
+            reason,
+        } in self.0
+        {
             write!(f, "\n  record {record} (line {line}): {reason}")?;
         }
         Ok(())

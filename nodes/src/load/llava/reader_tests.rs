@@ -1,5 +1,7 @@
 //! Whole files through the reader, and the texts of the published program.
 
+#![expect(clippy::print_stderr, reason = "says which tests are skipped")]
+
 use super::*;
 use crate::load::llava::original::without_unique_idx;
 use crate::load::llava::text::text;
@@ -19,7 +21,9 @@ fn error(content: &str) -> String {
 }
 
 fn record(id: usize) -> String {
-    format!(r#"{{"id": {id}, "conversations": [{{"from": "human", "value": "q{id}"}}, {{"from": "gpt", "value": "a"}}]}}"#)
+    format!(
+        r#"{{"id": {id}, "conversations": [{{"from": "human", "value": "q{id}"}}, {{"from": "gpt", "value": "a"}}]}}"#
+    )
 }
 
 #[test]
@@ -37,12 +41,25 @@ fn batches_keep_order_and_raw_text() {
 
 #[test]
 fn bad_records_are_all_named() {
-    let content = format!("[{},\n{{\"id\": 1}},\n{},\n7,\n{{\"conversations\": [{{\"from\": \"gpt\"}}]}}]", record(0), record(2));
+    let content = format!(
+        "[{},\n{{\"id\": 1}},\n{},\n7,\n{{\"conversations\": [{{\"from\": \"gpt\"}}]}}]",
+        record(0),
+        record(2)
+    );
     let error = error(&content);
     assert!(error.contains("a.json"), "{error}");
-    assert!(error.contains("record 1 (line 2): missing field `conversations`"), "{error}");
-    assert!(error.contains("record 3 (line 4): invalid type: integer"), "{error}");
-    assert!(error.contains("record 4 (line 5): missing field `value`"), "{error}");
+    assert!(
+        error.contains("record 1 (line 2): missing field `conversations`"),
+        "{error}"
+    );
+    assert!(
+        error.contains("record 3 (line 4): invalid type: integer"),
+        "{error}"
+    );
+    assert!(
+        error.contains("record 4 (line 5): missing field `value`"),
+        "{error}"
+    );
     assert!(!error.contains("may be more"), "{error}");
 }
 
@@ -57,17 +74,38 @@ fn no_more_than_twenty_are_named() {
 fn broken_files_are_told_apart() {
     let whole = format!("[{},\n{}]", record(0), record(1));
     let cut = error(&whole[..whole.len() - 10]);
-    assert!(cut.contains("record 1 (line 2): the file ends within this record"), "{cut}");
-    let syntax = error(&format!("[{},\n{{\"id\": 1,\n\"x\" 2}},\n{}]", record(0), record(2)));
-    assert!(syntax.contains("record 1 (line 3): it is not JSON: expected `:`"), "{syntax}");
+    assert!(
+        cut.contains("record 1 (line 2): the file ends within this record"),
+        "{cut}"
+    );
+    let syntax = error(&format!(
+        "[{},\n{{\"id\": 1,\n\"x\" 2}},\n{}]",
+        record(0),
+        record(2)
+    ));
+    assert!(
+        syntax.contains("record 1 (line 3): it is not JSON: expected `:`"),
+        "{syntax}"
+    );
     assert!(error("").contains("is empty"));
     assert!(error("\"text\"").contains("begins with '\"'"));
     let object = error("{\n \"a\": 1\n}");
-    assert!(object.contains("record 0 (line 1): it is not JSON"), "{object}");
+    assert!(
+        object.contains("record 0 (line 1): it is not JSON"),
+        "{object}"
+    );
     let latin = [b"[{\"id\": \"".as_slice(), &[0xe9], b"\"}]"].concat();
     let mut reader = LlavaReader::new(Path::new("a.json"), latin.as_slice());
-    assert!(reader.next_batch().unwrap_err().to_string().contains("record 0 (line 1): it is not UTF-8"));
-    let missing = LlavaReader::open(Path::new("/nothing/here.json")).err().unwrap();
+    assert!(
+        reader
+            .next_batch()
+            .unwrap_err()
+            .to_string()
+            .contains("record 0 (line 1): it is not UTF-8")
+    );
+    let missing = LlavaReader::open(Path::new("/nothing/here.json"))
+        .err()
+        .unwrap();
     assert!(missing.to_string().contains("/nothing/here.json"));
 }
 
@@ -94,19 +132,27 @@ fn texts_and_output_of_the_published_program() {
     assert_eq!(records.len(), texts.as_object().unwrap().len());
     for (i, record) in records.iter().enumerate() {
         let golden = &texts[i.to_string()];
-        assert_eq!(text(&record.conversations), golden["text"].as_str().unwrap(), "{i}");
+        assert_eq!(
+            text(&record.conversations),
+            golden["text"].as_str().unwrap(),
+            "{i}"
+        );
         assert_eq!(record.image.as_deref(), golden["image"].as_str());
     }
     // The published output is made from the file with unique_idx and leaves it out again.
     let indexed = load("golden/1_preprocess/llava_instruct_add_idx.json");
     let selected = json("golden/6_stage2/selection_small.json");
-    let picks = selected["cases"]["clip_fp32"]["selected"].as_array().unwrap();
+    let picks = selected["cases"]["clip_fp32"]["selected"]
+        .as_array()
+        .unwrap();
     for source in [&records, &indexed] {
         let raws: Vec<_> = picks
             .iter()
             .map(|i| without_unique_idx(&source[i.as_u64().unwrap() as usize].raw))
             .collect();
-        let golden = std::fs::read_to_string(folder.join("golden/6_stage2/filtered_annotation_clip_fp32.json"));
+        let golden = std::fs::read_to_string(
+            folder.join("golden/6_stage2/filtered_annotation_clip_fp32.json"),
+        );
         assert_eq!(format!("[{}]", raws.join(", ")), golden.unwrap());
     }
 }

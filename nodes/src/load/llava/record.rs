@@ -1,4 +1,4 @@
-//! One record of a LLaVA annotation file: what is needed of it, and what makes it unusable.
+//! One record of a `LLaVA` annotation file: what is needed of it, and what makes it unusable.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,7 +46,9 @@ impl Record {
     pub(crate) fn parse(raw: &str, line: u64) -> Result<Record, Refusal> {
         let written: Written = serde_json::from_str(raw).map_err(|e| {
             if e.is_data() {
-                Refusal::Content { reason: e.to_string() }
+                Refusal::Content {
+                    reason: e.to_string(),
+                }
             } else {
                 Refusal::Syntax {
                     line: (e.line() as u64).saturating_sub(1),
@@ -59,13 +61,20 @@ impl Record {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
-            Some(other) => return Err(content(format!("`id` is {}, not a string or a number", kind(&other)))),
+            Some(other) => {
+                return Err(content(format!(
+                    "`id` is {}, not a string or a number",
+                    kind(&other)
+                )));
+            }
         };
         let image = match written.image {
             None | Some(Value::Null) => None,
             Some(Value::String(path)) if !path.trim().is_empty() => Some(path),
             Some(Value::String(_)) => {
-                return Err(content("`image` is empty; leave the key out of a record without an image".into()));
+                return Err(content(
+                    "`image` is empty; leave the key out of a record without an image".into(),
+                ));
             }
             Some(other) => return Err(content(format!("`image` is {}, not a path", kind(&other)))),
         };
@@ -126,8 +135,20 @@ mod tests {
     #[test]
     fn takes_strings_and_numbers_as_ids_and_images_or_none() {
         let turns = [("human", "q"), ("gpt", "a")];
-        assert_eq!(parse(r#""id": "x", "image": "a.jpg", "#, &turns).unwrap().image.unwrap(), "a.jpg");
-        assert_eq!(parse(r#""id": 12, "own": [1], "#, &turns).unwrap().id.unwrap(), "12");
+        assert_eq!(
+            parse(r#""id": "x", "image": "a.jpg", "#, &turns)
+                .unwrap()
+                .image
+                .unwrap(),
+            "a.jpg"
+        );
+        assert_eq!(
+            parse(r#""id": 12, "own": [1], "#, &turns)
+                .unwrap()
+                .id
+                .unwrap(),
+            "12"
+        );
         let record = parse(r#""id": null, "image": null, "#, &turns).unwrap();
         assert_eq!((record.id, record.image), (None, None));
         assert_eq!(parse("", &turns[..1]).unwrap().conversations.len(), 1);
@@ -142,7 +163,11 @@ mod tests {
             (r#""image": "", "#, &turns, "`image` is empty"),
             ("", &[], "`conversations` is empty"),
             ("", &turns[1..], r#"turn 1 is from "gpt" where "human""#),
-            ("", &[("human", "q"), ("human", "q")], r#"turn 2 is from "human" where "gpt""#),
+            (
+                "",
+                &[("human", "q"), ("human", "q")],
+                r#"turn 2 is from "human" where "gpt""#,
+            ),
             (r#""conversations": [], "#, &turns, "duplicate field"),
         ] {
             let error = parse(fields, turns).unwrap_err();

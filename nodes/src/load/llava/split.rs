@@ -19,9 +19,14 @@ pub(crate) enum SplitError {
     /// The file has no byte but white space.
     Empty,
     /// The first byte begins neither an array nor an object.
-    NotRecords { found: char },
+    NotRecords {
+        found: char,
+    },
     /// The array is not ended, or goes on where it should not.
-    Broken { line: u64, reason: String },
+    Broken {
+        line: u64,
+        reason: String,
+    },
 }
 
 /// The records of a reader.
@@ -35,7 +40,9 @@ pub(crate) struct Split<R> {
 enum Layout {
     Unknown,
     /// Within an array; `first` until a record was read.
-    Array { first: bool },
+    Array {
+        first: bool,
+    },
     Lines,
     Ended,
 }
@@ -72,7 +79,11 @@ impl<R: BufRead> Split<R> {
                 Layout::Array { first: true }
             }
             Some(b'{') => Layout::Lines,
-            Some(other) => return Err(SplitError::NotRecords { found: char::from(other) }),
+            Some(other) => {
+                return Err(SplitError::NotRecords {
+                    found: char::from(other),
+                });
+            }
         };
         Ok(())
     }
@@ -80,7 +91,9 @@ impl<R: BufRead> Split<R> {
     /// One element of the array, with the comma before it.
     fn element(&mut self, first: bool) -> Result<Option<Piece>, SplitError> {
         match (self.skip_space()?, first) {
-            (None, _) => return Err(self.broken("the file ends before the array does; is it cut off?")),
+            (None, _) => {
+                return Err(self.broken("the file ends before the array does; is it cut off?"));
+            }
             (Some(b']'), _) => {
                 self.reader.consume(1);
                 self.layout = Layout::Ended;
@@ -92,12 +105,20 @@ impl<R: BufRead> Split<R> {
             (Some(b','), false) => {
                 self.reader.consume(1);
                 match self.skip_space()? {
-                    Some(b']' | b',') => return Err(self.broken("a comma is not followed by a record")),
-                    None => return Err(self.broken("the file ends before the array does; is it cut off?")),
+                    Some(b']' | b',') => {
+                        return Err(self.broken("a comma is not followed by a record"));
+                    }
+                    None => {
+                        return Err(
+                            self.broken("the file ends before the array does; is it cut off?")
+                        );
+                    }
                     Some(_) => {}
                 }
             }
-            (Some(_), false) => return Err(self.broken("a comma or the end of the array is expected")),
+            (Some(_), false) => {
+                return Err(self.broken("a comma or the end of the array is expected"));
+            }
             (Some(_), true) => {}
         }
         self.layout = Layout::Array { first: false };
@@ -108,7 +129,11 @@ impl<R: BufRead> Split<R> {
             let buffer = self.fill()?;
             if buffer.is_empty() {
                 let within = scan.depth > 0 || scan.string;
-                let place = if within { "within this record" } else { "before the array does" };
+                let place = if within {
+                    "within this record"
+                } else {
+                    "before the array does"
+                };
                 return Err(SplitError::Broken {
                     line,
                     reason: format!("the file ends {place}; is it cut off?"),
@@ -133,7 +158,9 @@ impl<R: BufRead> Split<R> {
             return Ok(None);
         }
         let mut text = Vec::new();
-        self.reader.read_until(b'\n', &mut text).map_err(SplitError::Io)?;
+        self.reader
+            .read_until(b'\n', &mut text)
+            .map_err(SplitError::Io)?;
         let line = self.line;
         self.line += newlines(&text);
         text.truncate(text.trim_ascii_end().len());
@@ -212,7 +239,7 @@ impl Scan {
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 #[cfg(test)]
@@ -229,7 +256,9 @@ mod tests {
             let mut pieces = Vec::new();
             results.push(loop {
                 match split.next() {
-                    Ok(Some(piece)) => pieces.push((String::from_utf8(piece.text).unwrap(), piece.line)),
+                    Ok(Some(piece)) => {
+                        pieces.push((String::from_utf8(piece.text).unwrap(), piece.line))
+                    }
                     Ok(None) => break Ok(pieces),
                     Err(e) => break Err(format!("{e:?}")),
                 }
@@ -240,22 +269,32 @@ mod tests {
         results.remove(0)
     }
 
-    fn pieces(expected: &[(&str, u64)]) -> Result<Vec<(String, u64)>, String> {
-        Ok(expected.iter().map(|(text, line)| ((*text).to_string(), *line)).collect())
+    fn pieces(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+        expected
+            .iter()
+            .map(|(text, line)| ((*text).to_string(), *line))
+            .collect()
     }
 
     #[test]
     fn arrays_of_any_layout() {
         let text = "\u{feff}[ {\"a\": \"}],{\\\"\"} ,\n\n {\"b\":\n [1, {}]}\n,3]\n";
-        let expected = [("{\"a\": \"}],{\\\"\"}", 1), ("{\"b\":\n [1, {}]}", 3), ("3", 5)];
-        assert_eq!(split(text), pieces(&expected));
-        assert_eq!(split(" []\n"), pieces(&[]));
+        let expected = [
+            ("{\"a\": \"}],{\\\"\"}", 1),
+            ("{\"b\":\n [1, {}]}", 3),
+            ("3", 5),
+        ];
+        assert_eq!(split(text), Ok(pieces(&expected)));
+        assert_eq!(split(" []\n"), Ok(pieces(&[])));
     }
 
     #[test]
     fn lines() {
         let expected = [("{\"a\": 1}", 2), ("{\"b\": \"x\"}", 4)];
-        assert_eq!(split("\n{\"a\": 1}\r\n\n{\"b\": \"x\"}"), pieces(&expected));
+        assert_eq!(
+            split("\n{\"a\": 1}\r\n\n{\"b\": \"x\"}"),
+            Ok(pieces(&expected))
+        );
     }
 
     #[test]
@@ -264,7 +303,10 @@ mod tests {
             ("", "Empty"),
             (" \n", "Empty"),
             ("id,image\n", "NotRecords { found: 'i' }"),
-            ("[{\"a\": 1},\n{\"b\": 2", "line: 2, reason: \"the file ends within this record"),
+            (
+                "[{\"a\": 1},\n{\"b\": 2",
+                "line: 2, reason: \"the file ends within this record",
+            ),
             ("[{\"a\": 1}\n", "the file ends before the array does"),
             ("[{\"a\": 1},\n", "the file ends before the array does"),
             ("[{},]", "a comma is not followed by a record"),

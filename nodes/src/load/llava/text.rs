@@ -1,4 +1,4 @@
-//! The text of a sample, as CLIP, ImageReward and the judge read it.
+//! The text of a sample, as CLIP, `ImageReward` and the judge read it.
 
 use super::record::Turn;
 
@@ -45,8 +45,17 @@ mod tests {
 
     #[test]
     fn image_tokens_go_and_only_their_turns_are_stripped() {
-        assert_eq!(of(&["<image>\nWhat is it?", " A cat. "]), "USER: What is it? ASSISTANT:  A cat.");
-        assert_eq!(of(&[" Hi <image> <image>\u{1f}", ""]), "USER: Hi ASSISTANT:");
-        assert_eq!(of(&["\n Hi \n", "<image>", "Go on"]), "USER: \n Hi \n ASSISTANT: <image> USER: Go on");
+        assert_eq!(
+            of(&["<image>\nWhat is it?", " A cat. "]),
+            "USER: What is it? ASSISTANT:  A cat."
+        );
+        assert_eq!(
+            of(&[" Hi <image> <image>\u{1f}", ""]),
+            "USER: Hi ASSISTANT:"
+        );
+        assert_eq!(
+            of(&["\n Hi \n", "<image>", "Go on"]),
+            "USER: \n Hi \n ASSISTANT: <image> USER: Go on"
+        );
     }
 }

@@ -17,7 +17,9 @@ pub enum ScoresError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{path} is not a JSON object of scores, {{\"0\": 0.5, \"1\": null, ...}}: line {line}: {reason}")]
+    #[error(
+        "{path} is not a JSON object of scores, {{\"0\": 0.5, \"1\": null, ...}}: line {line}: {reason}"
+    )]
     Json {
         path: PathBuf,
         line: usize,
@@ -42,12 +44,18 @@ pub fn read_scores(path: &Path, rows: usize) -> Result<Vec<Option<f64>>, ScoresE
 }
 
 /// As [`read_scores`], from text that is at hand; `path` is for messages.
-pub fn parse_scores(path: &Path, text: &[u8], rows: usize) -> Result<Vec<Option<f64>>, ScoresError> {
-    let entries = Cursor { text, at: 0 }.entries().map_err(|(at, reason)| ScoresError::Json {
-        path: path.to_path_buf(),
-        line: 1 + text[..at].iter().filter(|byte| **byte == b'\n').count(),
-        reason,
-    })?;
+pub fn parse_scores(
+    path: &Path,
+    text: &[u8],
+    rows: usize,
+) -> Result<Vec<Option<f64>>, ScoresError> {
+    let entries = Cursor { text, at: 0 }
+        .entries()
+        .map_err(|(at, reason)| ScoresError::Json {
+            path: path.to_path_buf(),
+            line: text[..at].split(|byte| *byte == b'\n').count(),
+            reason,
+        })?;
     // Outer None: not in the file. Inner None: null.
     let mut scores: Vec<Option<Option<f64>>> = vec![None; rows];
     let mut problems = Vec::new();
@@ -91,7 +99,9 @@ pub fn parse_scores(path: &Path, text: &[u8], rows: usize) -> Result<Vec<Option<
 /// A key as Python's `str(int)` writes it.
 fn index(key: &str) -> Option<usize> {
     let digits = key.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && (key == "0" || !key.starts_with('0'))).then(|| key.parse().ok()).flatten()
+    (digits && (key == "0" || !key.starts_with('0')))
+        .then(|| key.parse().ok())
+        .flatten()
 }
 
 fn number(value: &str) -> Result<Option<f64>, String> {
@@ -155,10 +165,14 @@ impl<'a> Cursor<'a> {
     fn value(&mut self) -> Result<&'a str, Wrong> {
         match self.peek() {
             Some(b'"') => self.string(),
-            Some(b'{' | b'[') => Err(self.wrong("a value is an object or a list; a number or null is expected")),
+            Some(b'{' | b'[') => {
+                Err(self.wrong("a value is an object or a list; a number or null is expected"))
+            }
             _ => {
                 let start = self.at;
-                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b'"') || byte.is_ascii_whitespace();
+                let ends = |byte: &u8| {
+                    matches!(byte, b',' | b'}' | b']' | b':' | b'"') || byte.is_ascii_whitespace()
+                };
                 let rest = &self.text[start..];
                 self.at += rest.iter().position(ends).unwrap_or(rest.len());
                 if self.at == start {
@@ -188,7 +202,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn slice(&self, start: usize) -> Result<&'a str, Wrong> {
-        std::str::from_utf8(&self.text[start..self.at]).map_err(|_| (start, "it is not UTF-8".into()))
+        std::str::from_utf8(&self.text[start..self.at])
+            .map_err(|_| (start, "it is not UTF-8".into()))
     }
 
     /// The next byte that is not white space.
@@ -204,8 +219,15 @@ impl<'a> Cursor<'a> {
                 self.at += 1;
                 Ok(())
             }
-            Some(found) => Err(self.wrong(&format!("{:?} is expected, not {:?}", char::from(byte), char::from(found)))),
-            None => Err(self.wrong(&format!("{:?} is expected where the file ends; is it cut off?", char::from(byte)))),
+            Some(found) => Err(self.wrong(&format!(
+                "{:?} is expected, not {:?}",
+                char::from(byte),
+                char::from(found)
+            ))),
+            None => Err(self.wrong(&format!(
+                "{:?} is expected where the file ends; is it cut off?",
+                char::from(byte)
+            ))),
         }
     }
 
@@ -236,14 +258,25 @@ mod tests {
         let text = r#"{"0": NaN, "1": -Infinity, "2": "3", "3": 1e999, "3": 1, "03": 1, "x": 1, "9": 1, "4": 1, "4": null, "5": True, "6": .5}"#;
         let error = parse(text, 8).unwrap_err();
         for expected in [
-            "s.json", "unique_idx 0 is NaN", "unique_idx 1 is -Infinity", "unique_idx 2 is \"3\"", "unique_idx 3 is 1e999",
-            "\"03\" is no unique_idx", "\"x\" is no", "unique_idx 9 is beyond", "unique_idx 4 is given twice",
-            "unique_idx 5 is True", "unique_idx 6 is .5",
+            "s.json",
+            "unique_idx 0 is NaN",
+            "unique_idx 1 is -Infinity",
+            "unique_idx 2 is \"3\"",
+            "unique_idx 3 is 1e999",
+            "\"03\" is no unique_idx",
+            "\"x\" is no",
+            "unique_idx 9 is beyond",
+            "unique_idx 4 is given twice",
+            "unique_idx 5 is True",
+            "unique_idx 6 is .5",
         ] {
             assert!(error.contains(expected), "{expected}: {error}");
         }
         let error = parse(r#"{"0": 1}"#, 3).unwrap_err();
-        assert!(error.contains("2 rows have no entry") && error.contains("unique_idx 1, 2"), "{error}");
+        assert!(
+            error.contains("2 rows have no entry") && error.contains("unique_idx 1, 2"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The header of a NumPy `.npy` file with a matrix of floats (format: NumPy NEP 1, versions 1.0 to 3.0).
+//! The header of a `.npy` file with a matrix of floats (format: NEP 1 of `NumPy`, versions 1.0 to 3.0).
 
 use std::fs::File;
 use std::io::Read;
@@ -55,7 +55,9 @@ fn parse(file: &mut impl Read) -> Result<Header, String> {
         (u32::from_le_bytes(size) as usize, 12)
     };
     if size > MAX_HEADER {
-        return Err(format!("its header of {size} bytes is too long for a matrix"));
+        return Err(format!(
+            "its header of {size} bytes is too long for a matrix"
+        ));
     }
     let mut text = vec![0; size];
     file.read_exact(&mut text).map_err(short)?;
@@ -81,13 +83,19 @@ fn fields(text: &str) -> Result<(Dtype, usize, usize), String> {
         "<f2" => Dtype::F16,
         "<f4" => Dtype::F32,
         "<f8" => Dtype::F64,
-        _ => return Err(format!("its values are of type {descr}; expected '<f2', '<f4' or '<f8'")),
+        _ => {
+            return Err(format!(
+                "its values are of type {descr}; expected '<f2', '<f4' or '<f8'"
+            ));
+        }
     };
     if !after("fortran_order")?.starts_with("False") {
         return Err("it is stored column by column; save it with numpy.ascontiguousarray".into());
     }
     let shape = after("shape")?;
-    let inner = shape.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+    let inner = shape
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(')'));
     let (inner, _) = inner.ok_or("its header has no shape")?;
     let extents: Result<Vec<usize>, _> = inner
         .split(',')
@@ -97,7 +105,9 @@ fn fields(text: &str) -> Result<(Dtype, usize, usize), String> {
         .collect();
     match extents.as_deref() {
         Ok([rows, dim]) => Ok((dtype, *rows, *dim)),
-        _ => Err(format!("its shape is ({inner}); expected a matrix (rows, values)")),
+        _ => Err(format!(
+            "its shape is ({inner}); expected a matrix (rows, values)"
+        )),
     }
 }
 
@@ -118,17 +128,40 @@ mod tests {
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (76, 48), }   \n";
         let parsed = parse(&mut file(header).as_slice()).unwrap();
         let start = 10 + header.len() as u64;
-        assert_eq!(parsed, Header { dtype: Dtype::F32, rows: 76, dim: 48, start });
+        assert_eq!(
+            parsed,
+            Header {
+                dtype: Dtype::F32,
+                rows: 76,
+                dim: 48,
+                start
+            }
+        );
     }
 
     #[test]
     fn refuses_what_is_no_matrix_of_floats() {
         for (header, expected) in [
-            ("{'descr': '>f4', 'fortran_order': False, 'shape': (7, 4), }", "'>f4'"),
-            ("{'descr': '<i8', 'fortran_order': False, 'shape': (7, 4), }", "'<i8'"),
-            ("{'descr': '<f4', 'fortran_order': True, 'shape': (7, 4), }", "column by column"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }", "expected a matrix"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (7, x), }", "expected a matrix"),
+            (
+                "{'descr': '>f4', 'fortran_order': False, 'shape': (7, 4), }",
+                "'>f4'",
+            ),
+            (
+                "{'descr': '<i8', 'fortran_order': False, 'shape': (7, 4), }",
+                "'<i8'",
+            ),
+            (
+                "{'descr': '<f4', 'fortran_order': True, 'shape': (7, 4), }",
+                "column by column",
+            ),
+            (
+                "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }",
+                "expected a matrix",
+            ),
+            (
+                "{'descr': '<f4', 'fortran_order': False, 'shape': (7, x), }",
+                "expected a matrix",
+            ),
             ("{}", "no descr"),
         ] {
             let error = parse(&mut file(header).as_slice()).unwrap_err();

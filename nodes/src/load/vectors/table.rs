@@ -28,7 +28,11 @@ pub enum VectorsError {
     #[error("{path} is not a file of vectors: {reason}")]
     Format { path: PathBuf, reason: String },
     #[error("{path} has {found} vectors, but the data set has {rows} rows")]
-    Rows { path: PathBuf, found: usize, rows: usize },
+    Rows {
+        path: PathBuf,
+        found: usize,
+        rows: usize,
+    },
     #[error("{path} has values that are no finite numbers in the vectors of unique_idx {rows}")]
     NotFinite { path: PathBuf, rows: String },
 }
@@ -45,10 +49,18 @@ pub struct Vectors {
 #[derive(Debug)]
 enum Source {
     /// The one tensor of that name, N x D.
-    Matrix { checkpoint: Checkpoint, name: String },
+    Matrix {
+        checkpoint: Checkpoint,
+        name: String,
+    },
     /// A tensor of D values for each row, named by it.
-    Rows { checkpoint: Checkpoint },
-    Npy { dtype: Dtype, start: u64 },
+    Rows {
+        checkpoint: Checkpoint,
+    },
+    Npy {
+        dtype: Dtype,
+        start: u64,
+    },
 }
 
 impl Vectors {
@@ -58,7 +70,12 @@ impl Vectors {
             Some("safetensors") => matrix(path)?,
             Some("npy") => npy_file(path)?,
             Some("pt" | "pth" | "bin") => dictionary(path)?,
-            _ => return Err(format(path, "its name ends in none of .safetensors, .npy, .pt")),
+            _ => {
+                return Err(format(
+                    path,
+                    "its name ends in none of .safetensors, .npy, .pt",
+                ));
+            }
         };
         if found != rows {
             let path = path.to_path_buf();
@@ -143,7 +160,13 @@ fn matrix(path: &Path) -> Result<(usize, usize, Source), VectorsError> {
     let names: Vec<String> = checkpoint.names().map(|name| format!("`{name}`")).collect();
     let [_] = names.as_slice() else {
         let shown = names[..names.len().min(NAMED)].join(", ");
-        return Err(format(path, &format!("it has {} tensors ({shown}); expected one matrix", names.len())));
+        return Err(format(
+            path,
+            &format!(
+                "it has {} tensors ({shown}); expected one matrix",
+                names.len()
+            ),
+        ));
     };
     let name = checkpoint.names().next().unwrap_or_default().to_string();
     match (checkpoint.shape(&name), checkpoint.dtype(&name)) {
@@ -153,7 +176,10 @@ fn matrix(path: &Path) -> Result<(usize, usize, Source), VectorsError> {
         (shape, dtype) => {
             let dtype = dtype.map_or("", Dtype::name);
             let shape = shape.unwrap_or_default();
-            Err(format(path, &format!("`{name}` is {dtype} {shape:?}; expected floats of shape [rows, values]")))
+            Err(format(
+                path,
+                &format!("`{name}` is {dtype} {shape:?}; expected floats of shape [rows, values]"),
+            ))
         }
     }
 }
@@ -163,7 +189,12 @@ fn npy_file(path: &Path) -> Result<(usize, usize, Source), VectorsError> {
         path: path.to_path_buf(),
         source,
     })?;
-    let npy::Header { dtype, rows, dim, start } = npy::header(&mut file).map_err(|reason| format(path, &reason))?;
+    let npy::Header {
+        dtype,
+        rows,
+        dim,
+        start,
+    } = npy::header(&mut file).map_err(|reason| format(path, &reason))?;
     Ok((rows, dim, Source::Npy { dtype, start }))
 }
 
@@ -175,15 +206,25 @@ fn dictionary(path: &Path) -> Result<(usize, usize, Source), VectorsError> {
     for row in 0..rows {
         let name = row.to_string();
         match (checkpoint.shape(&name), checkpoint.dtype(&name)) {
-            (Some(&[values]), Some(dtype)) if dtype.is_float() && dim.is_none_or(|dim| dim == values) => {
+            (Some(&[values]), Some(dtype))
+                if dtype.is_float() && dim.is_none_or(|dim| dim == values) =>
+            {
                 dim = Some(values);
             }
             (Some(shape), Some(dtype)) => {
-                let expected = dim.map_or("one vector of floats".to_string(), |dim| format!("floats of shape [{dim}]"));
-                return Err(format(path, &format!("`{name}` is {dtype} {shape:?}; expected {expected}")));
+                let expected = dim.map_or("one vector of floats".to_string(), |dim| {
+                    format!("floats of shape [{dim}]")
+                });
+                return Err(format(
+                    path,
+                    &format!("`{name}` is {dtype} {shape:?}; expected {expected}"),
+                ));
             }
             _ => {
-                let reason = format!("it has {rows} tensors, but none named `{name}`; expected `0`, `1`, ... `{}`", rows - 1);
+                let reason = format!(
+                    "it has {rows} tensors, but none named `{name}`; expected `0`, `1`, ... `{}`",
+                    rows - 1
+                );
                 return Err(format(path, &reason));
             }
         }

@@ -1,5 +1,7 @@
 //! Files of vectors of each format, and what is wrong with some.
 
+#![expect(clippy::print_stderr, reason = "says which tests are skipped")]
+
 use std::collections::BTreeMap;
 
 use trommel_checkpoint::{TensorSpec, write_safetensors};
@@ -16,8 +18,15 @@ impl Folder {
     fn tensors(&self, tensors: &[(&str, &[usize], &[f32])]) -> PathBuf {
         let path = self.0.path().join("v.safetensors");
         let tensors = tensors.iter().map(|(name, shape, values)| {
-            let spec = TensorSpec { name: (*name).into(), dtype: Dtype::F32, shape: shape.to_vec() };
-            (spec, Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            let spec = TensorSpec {
+                name: (*name).into(),
+                dtype: Dtype::F32,
+                shape: shape.to_vec(),
+            };
+            (
+                spec,
+                Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            )
         });
         write_safetensors(&path, tensors, &BTreeMap::new()).unwrap();
         path
@@ -37,7 +46,10 @@ impl Folder {
 }
 
 fn error(path: &Path, rows: usize) -> String {
-    Vectors::open(path, rows).and_then(|v| v.read(0..rows)).unwrap_err().to_string()
+    Vectors::open(path, rows)
+        .and_then(|v| v.read(0..rows))
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -61,12 +73,21 @@ fn misfits_are_told() {
     let folder = Folder::new();
     let fine = [0., 1., 2., 3., 4., 5.];
     let text = error(&folder.tensors(&[("v", &[3, 2], &fine)]), 4);
-    assert!(text.contains("3 vectors") && text.contains("4 rows"), "{text}");
+    assert!(
+        text.contains("3 vectors") && text.contains("4 rows"),
+        "{text}"
+    );
     let text = error(&folder.tensors(&[("v", &[6], &fine)]), 6);
     assert!(text.contains("`v` is F32 [6]"), "{text}");
-    let text = error(&folder.tensors(&[("a", &[1], &[0.]), ("b", &[1], &[0.])]), 1);
+    let text = error(
+        &folder.tensors(&[("a", &[1], &[0.]), ("b", &[1], &[0.])]),
+        1,
+    );
     assert!(text.contains("2 tensors (`a`, `b`)"), "{text}");
-    let text = error(&folder.tensors(&[("v", &[3, 2], &[0., 1., f32::NAN, 3., 4., f32::INFINITY])]), 3);
+    let text = error(
+        &folder.tensors(&[("v", &[3, 2], &[0., 1., f32::NAN, 3., 4., f32::INFINITY])]),
+        3,
+    );
     assert!(text.contains("unique_idx 1, 2"), "{text}");
     let text = error(&folder.npy("2, 1", &[1e300, 1.0]), 2);
     assert!(text.contains("unique_idx 0"), "{text}");
@@ -83,7 +104,8 @@ fn the_published_program_s_dictionary() {
         return;
     };
     let dictionary = Vectors::open(&folder.join("data/scores/llava_clip_feature.pt"), 76).unwrap();
-    let matrix = Vectors::open(&folder.join("golden/2_clip/clip_features.safetensors"), 76).unwrap();
+    let matrix =
+        Vectors::open(&folder.join("golden/2_clip/clip_features.safetensors"), 76).unwrap();
     assert_eq!((dictionary.len(), dictionary.dim()), (76, 48));
     assert_eq!(dictionary.read(0..76).unwrap(), matrix.read(0..76).unwrap());
     let text = error(&folder.join("projector/mm_projector.bin"), 2);

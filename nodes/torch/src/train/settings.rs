@@ -62,7 +62,8 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    pub(super) fn check(&self) -> Result<(), TrainError> {
+    /// Refuses what no run can have, before anything is loaded.
+    pub fn check(&self) -> Result<(), TrainError> {
         let fail = |setting, value: String, expected| {
             Err(TrainError::Setting {
                 setting,

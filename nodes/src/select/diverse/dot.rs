@@ -4,6 +4,11 @@
 //! without fused multiply-add. No tiling, vector width or number of threads changes that order, so the same pair has the
 //! same bits on every machine. Short runs also keep the rounding error small.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the kernel must be compiled as one, for the instruction set that dispatch chose"
+)]
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::rows::Block;
@@ -77,7 +82,11 @@ impl WithSimd for Kernel<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Panel { dim, groups, values } = self.panel;
+        let Panel {
+            dim,
+            groups,
+            values,
+        } = self.panel;
         let (dim, stride) = (*dim, groups * WIDTH);
         let mut panel = values.as_slice();
         for start in (0..dim).step_by(DEPTH) {
@@ -104,7 +113,13 @@ impl WithSimd for Kernel<'_> {
 
 /// Adds the dot products of `R` rows (each `dim` after the last) with one group of queries over one run of depth.
 #[inline(always)]
-fn tile<const R: usize>(rows: &[f32], dim: usize, lanes: &[[f32; WIDTH]], out: &mut [f32], stride: usize) {
+fn tile<const R: usize>(
+    rows: &[f32],
+    dim: usize,
+    lanes: &[[f32; WIDTH]],
+    out: &mut [f32],
+    stride: usize,
+) {
     let mut sums = [[0.0; WIDTH]; R];
     if let Some(lanes) = lanes.as_array::<DEPTH>() {
         sums = add::<R, DEPTH>(rows, dim, lanes, sums);
@@ -128,7 +143,8 @@ fn add<const R: usize, const D: usize>(
     lanes: &[[f32; WIDTH]; D],
     mut sums: [[f32; WIDTH]; R],
 ) -> [[f32; WIDTH]; R] {
-    let rows: [&[f32; D]; R] = std::array::from_fn(|r| rows[r * dim..].first_chunk().unwrap_or(&[0.0; D]));
+    let rows: [&[f32; D]; R] =
+        std::array::from_fn(|r| rows[r * dim..].first_chunk().unwrap_or(&[0.0; D]));
     for d in 0..D {
         for r in 0..R {
             for w in 0..WIDTH {

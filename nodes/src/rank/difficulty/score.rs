@@ -88,10 +88,16 @@ impl Feature<'_> {
     /// Its part of the net's output for one row.
     fn term(&self, row: usize) -> f64 {
         match self {
-            Feature::Scalar { values, weight, min, max, .. } => {
-                f64::from(scaled(values[row], *min, *max) as f32) * f64::from(*weight)
-            }
-            Feature::Vector { values, weights, .. } => values[row * weights.len()..]
+            Feature::Scalar {
+                values,
+                weight,
+                min,
+                max,
+                ..
+            } => f64::from(scaled(values[row], *min, *max) as f32) * f64::from(*weight),
+            Feature::Vector {
+                values, weights, ..
+            } => values[row * weights.len()..]
                 .iter()
                 .zip(*weights)
                 .map(|(value, weight)| f64::from(*value) * f64::from(*weight))
@@ -102,18 +108,35 @@ impl Feature<'_> {
     fn check(&self, rows: usize) -> Result<(), ScoreError> {
         let feature = || self.name().to_string();
         let (found, needed) = match self {
-            Feature::Scalar { values, weight, min, max, .. } => {
+            Feature::Scalar {
+                values,
+                weight,
+                min,
+                max,
+                ..
+            } => {
                 if !weight.is_finite() {
-                    return Err(ScoreError::Net { feature: feature(), what: "weight" });
+                    return Err(ScoreError::Net {
+                        feature: feature(),
+                        what: "weight",
+                    });
                 }
                 if !min.is_finite() || !max.is_finite() {
-                    return Err(ScoreError::Net { feature: feature(), what: "range" });
+                    return Err(ScoreError::Net {
+                        feature: feature(),
+                        what: "range",
+                    });
                 }
                 (values.len(), rows)
             }
-            Feature::Vector { values, weights, .. } => {
+            Feature::Vector {
+                values, weights, ..
+            } => {
                 if !weights.iter().all(|weight| weight.is_finite()) {
-                    return Err(ScoreError::Net { feature: feature(), what: "weight" });
+                    return Err(ScoreError::Net {
+                        feature: feature(),
+                        what: "weight",
+                    });
                 }
                 (values.len(), rows * weights.len())
             }
@@ -121,12 +144,18 @@ impl Feature<'_> {
         if found == needed {
             Ok(())
         } else {
-            Err(ScoreError::Length { feature: feature(), found, rows, needed })
+            Err(ScoreError::Length {
+                feature: feature(),
+                found,
+                rows,
+                needed,
+            })
         }
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::print_stderr, reason = "says which tests are skipped")]
 mod tests {
     use std::path::PathBuf;
 
@@ -138,9 +167,25 @@ mod tests {
     #[test]
     fn adds_scaled_scalars_and_plain_vectors() {
         let features = [
-            Feature::Scalar { name: "clip", values: &[0.0, 5.0, 10.0], weight: 2.0, min: 0.0, max: 10.0 },
-            Feature::Scalar { name: "same", values: &[3.0; 3], weight: 9.0, min: 3.0, max: 3.0 },
-            Feature::Vector { name: "both", values: &[1.0, 2.0, 0.0, 1.0, 0.0, 0.0], weights: &[0.5, 0.25] },
+            Feature::Scalar {
+                name: "clip",
+                values: &[0.0, 5.0, 10.0],
+                weight: 2.0,
+                min: 0.0,
+                max: 10.0,
+            },
+            Feature::Scalar {
+                name: "same",
+                values: &[3.0; 3],
+                weight: 9.0,
+                min: 3.0,
+                max: 3.0,
+            },
+            Feature::Vector {
+                name: "both",
+                values: &[1.0, 2.0, 0.0, 1.0, 0.0, 0.0],
+                weights: &[0.5, 0.25],
+            },
         ];
         assert_eq!(difficulty(3, &features), Ok(vec![1.0, -0.25, -2.0]));
     }
@@ -152,22 +197,56 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_named() {
-        let scalar = |values, weight, max| Feature::Scalar { name: "f", values, weight, min: 0.0, max };
+        let scalar = |values, weight, max| Feature::Scalar {
+            name: "f",
+            values,
+            weight,
+            min: 0.0,
+            max,
+        };
         let feature = "f".to_string();
         let error = difficulty(2, &[scalar(&[0.0, f64::NAN], 1.0, 0.0)]);
-        assert_eq!(error, Err(ScoreError::NotFinite { feature: feature.clone(), row: 1 }));
+        assert_eq!(
+            error,
+            Err(ScoreError::NotFinite {
+                feature: feature.clone(),
+                row: 1
+            })
+        );
         let error = difficulty(1, &[scalar(&[0.0], f32::NAN, 1.0)]);
-        assert_eq!(error, Err(ScoreError::Net { feature: feature.clone(), what: "weight" }));
+        assert_eq!(
+            error,
+            Err(ScoreError::Net {
+                feature: feature.clone(),
+                what: "weight"
+            })
+        );
         let error = difficulty(1, &[scalar(&[0.0], 1.0, f64::INFINITY)]);
-        assert_eq!(error, Err(ScoreError::Net { feature: feature.clone(), what: "range" }));
+        assert_eq!(
+            error,
+            Err(ScoreError::Net {
+                feature: feature.clone(),
+                what: "range"
+            })
+        );
         let error = difficulty(2, &[scalar(&[0.0], 1.0, 1.0)]);
-        assert_eq!(error, Err(ScoreError::Length { feature, found: 1, rows: 2, needed: 2 }));
+        assert_eq!(
+            error,
+            Err(ScoreError::Length {
+                feature,
+                found: 1,
+                rows: 2,
+                needed: 2
+            })
+        );
     }
 
     fn map(path: PathBuf) -> Vec<f64> {
         let map: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let map = map.as_object().unwrap();
-        (0..map.len()).map(|i| map[&i.to_string()].as_f64().unwrap()).collect()
+        (0..map.len())
+            .map(|i| map[&i.to_string()].as_f64().unwrap())
+            .collect()
     }
 
     #[test]
@@ -177,23 +256,46 @@ mod tests {
             return;
         };
         let net = |name: &str| {
-            let file = folder.join(format!("golden/5_stage1/{name}_lr2e-3_final_state.safetensors"));
-            Checkpoint::open(&file).unwrap().require("score_net.weight").unwrap().to_f32().unwrap()
+            let file = folder.join(format!(
+                "golden/5_stage1/{name}_lr2e-3_final_state.safetensors"
+            ));
+            Checkpoint::open(&file)
+                .unwrap()
+                .require("score_net.weight")
+                .unwrap()
+                .to_f32()
+                .unwrap()
         };
         let near = |ours: &[f64], file: &str| {
             let golden = map(folder.join("golden/6_stage2").join(file));
             assert_eq!(ours.len(), golden.len());
-            let difference = ours.iter().zip(&golden).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            let difference = ours
+                .iter()
+                .zip(&golden)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f64::max);
             eprintln!("{file}: largest difference {difference:e}");
             assert!(difference < 1e-5);
         };
-        let clip = Checkpoint::open(&folder.join("golden/2_clip/clip_features.safetensors")).unwrap();
+        let clip =
+            Checkpoint::open(&folder.join("golden/2_clip/clip_features.safetensors")).unwrap();
         let clip = clip.require("features").unwrap().to_f32().unwrap();
         let weights = net("clip");
-        let feature = Feature::Vector { name: "clip", values: &clip, weights: &weights };
-        near(&difficulty(76, &[feature]).unwrap(), "difficulty_clip_fp32.json");
+        let feature = Feature::Vector {
+            name: "clip",
+            values: &clip,
+            weights: &weights,
+        };
+        near(
+            &difficulty(76, &[feature]).unwrap(),
+            "difficulty_clip_fp32.json",
+        );
 
-        let files = ["llava_clipscore.json", "llava_imagereward.json", "gpt-3.5-turbo-1106/processed_score.json"];
+        let files = [
+            "llava_clipscore.json",
+            "llava_imagereward.json",
+            "gpt-3.5-turbo-1106/processed_score.json",
+        ];
         let scores = files.map(|file| map(folder.join("data/scores").join(file)));
         let weights = net("scores");
         let features: Vec<Feature<'_>> = scores
@@ -207,6 +309,9 @@ mod tests {
                 max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             })
             .collect();
-        near(&difficulty(76, &features).unwrap(), "difficulty_scores_fp32_order_consistent.json");
+        near(
+            &difficulty(76, &features).unwrap(),
+            "difficulty_scores_fp32_order_consistent.json",
+        );
     }
 }

@@ -32,7 +32,12 @@ impl<'a> Similar<'a> {
 
     /// For each query (a row's index) the `keep` most similar other rows that are not `gone`, most similar first,
     /// equal ones by index. The result does not depend on batch or threads.
-    pub(crate) fn lists(&self, queries: &[usize], keep: usize, gone: &[bool]) -> Vec<Vec<Neighbour>> {
+    pub(crate) fn lists(
+        &self,
+        queries: &[usize],
+        keep: usize,
+        gone: &[bool],
+    ) -> Vec<Vec<Neighbour>> {
         let values: Vec<&[f32]> = queries.iter().map(|q| self.rows.row(*q)).collect();
         let panel = Panel::new(self.rows.dim(), &values);
         let start = || Pass {
@@ -59,7 +64,14 @@ impl<'a> Similar<'a> {
             .collect()
     }
 
-    fn offer(&self, pass: &mut Pass, block: &Block<'_>, queries: &[usize], stride: usize, gone: &[bool]) {
+    fn offer(
+        &self,
+        pass: &mut Pass,
+        block: &Block<'_>,
+        queries: &[usize],
+        stride: usize,
+        gone: &[bool],
+    ) {
         let indices = block.indices(self.rows.dim());
         for (index, dots) in indices.zip(pass.dots.chunks_exact(stride)) {
             if gone[index] {
@@ -131,5 +143,7 @@ impl Best {
 /// More similar first, equal ones by index. Norms are checked, so similarities are numbers.
 fn order(a: &Neighbour, b: &Neighbour) -> std::cmp::Ordering {
     let similarity = b.similarity.partial_cmp(&a.similarity);
-    similarity.unwrap_or(std::cmp::Ordering::Equal).then(a.index.cmp(&b.index))
+    similarity
+        .unwrap_or(std::cmp::Ordering::Equal)
+        .then(a.index.cmp(&b.index))
 }

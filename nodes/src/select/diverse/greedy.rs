@@ -49,8 +49,14 @@ pub enum GreedyError {
     Vector { count: usize, rows: String },
     #[error("{count} rows have a vector of zeros, which is similar to nothing: {rows}")]
     ZeroVector { count: usize, rows: String },
-    #[error("after {picks} picks the difficulty of row {row} is no longer a finite number; choose a smaller gamma than {gamma}")]
-    Overflow { picks: usize, row: usize, gamma: f64 },
+    #[error(
+        "after {picks} picks the difficulty of row {row} is no longer a finite number; choose a smaller gamma than {gamma}"
+    )]
+    Overflow {
+        picks: usize,
+        row: usize,
+        gamma: f64,
+    },
 }
 
 /// Picks `count` samples (all, if there are fewer) in order. `vectors` has the row of each difficulty.
@@ -79,24 +85,30 @@ pub fn greedy(
         if to_come == 0 || k == 0 {
             continue;
         }
-        let mut list = match lists.remove(&index) {
-            Some(list) => list,
-            None => {
-                let mut batch = vec![index];
-                queue.next_ones(to_come.min(BATCH - 1), &lists, &mut batch);
-                let keep = k.saturating_add(SPARE.max(k)).min(difficulty.len());
-                if std::env::var_os("DBG").is_some() { eprintln!("batch {} at {}", batch.len(), picks.len()); } lists.extend(List::of_batch(&similar, &batch, keep, &queue.picked));
-                lists.remove(&index).unwrap_or_default()
-            }
-        };
+        if !lists.contains_key(&index) {
+            let mut batch = vec![index];
+            queue.next_ones(to_come.min(BATCH - 1), &lists, &mut batch);
+            let keep = k.saturating_add(SPARE.max(k)).min(difficulty.len());
+            lists.extend(List::of_batch(&similar, &batch, keep, &queue.picked));
+        }
+        let mut list = lists.remove(&index).unwrap_or_default();
         if list.is_used_up(k, &queue.picked) {
             let again = List::of_batch(&similar, &[index], k, &queue.picked);
-            list = again.into_iter().next().map(|(_, list)| list).unwrap_or_default();
+            list = again
+                .into_iter()
+                .next()
+                .map(|(_, list)| list)
+                .unwrap_or_default();
         }
-        let left = list.neighbours.iter().filter(|n| !queue.picked[n.index]).take(k);
+        let left = list
+            .neighbours
+            .iter()
+            .filter(|n| !queue.picked[n.index])
+            .take(k);
         for neighbour in left.copied().collect::<Vec<_>>() {
             let similarity = f64::from(neighbour.similarity);
-            let lowered = queue.current[neighbour.index] - penalised * (similarity * similarity) * gamma;
+            let lowered =
+                queue.current[neighbour.index] - penalised * (similarity * similarity) * gamma;
             if !lowered.is_finite() {
                 return Err(GreedyError::Overflow {
                     picks: picks.len(),
@@ -145,7 +157,10 @@ fn check(difficulty: &[f64], vectors: &Rows<'_>, gamma: f64) -> Result<Vec<f32>,
 
 /// Euclidean norm: summed in f64, given as the nearest f32.
 fn norm(row: &[f32]) -> f32 {
-    row.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt() as f32
+    row.iter()
+        .map(|v| f64::from(*v) * f64::from(*v))
+        .sum::<f64>()
+        .sqrt() as f32
 }
 
 fn name(rows: &[usize]) -> String {
@@ -202,7 +217,9 @@ impl Queue {
         let full = batch.len() + count;
         // Lists wait for what was near the top once; do not dig through all of them for a few more.
         while batch.len() < full && seen.len() < 8 * BATCH {
-            let Some(waiting) = self.pop_current() else { break };
+            let Some(waiting) = self.pop_current() else {
+                break;
+            };
             let index = waiting.index.0;
             // A sample that went down and up again to the very same value has two entries of that value.
             if !lists.contains_key(&index) && !batch.contains(&index) {
@@ -218,7 +235,8 @@ impl Queue {
         loop {
             let waiting = self.heap.pop()?;
             let index = waiting.index.0;
-            if !self.picked[index] && self.current[index].to_bits() == waiting.difficulty.to_bits() {
+            if !self.picked[index] && self.current[index].to_bits() == waiting.difficulty.to_bits()
+            {
                 return Some(waiting);
             }
         }
@@ -229,7 +247,9 @@ impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
         // Difficulties are finite; 0.0 and -0.0 are a tie.
         let by_difficulty = self.difficulty.partial_cmp(&other.difficulty);
-        by_difficulty.unwrap_or(Ordering::Equal).then(self.index.cmp(&other.index))
+        by_difficulty
+            .unwrap_or(Ordering::Equal)
+            .then(self.index.cmp(&other.index))
     }
 }
 
@@ -262,16 +282,26 @@ impl List {
         keep: usize,
         picked: &[bool],
     ) -> Vec<(usize, List)> {
-        let lists = similar.lists(batch, keep, picked).into_iter().map(|neighbours| List {
-            cut: neighbours.len() == keep,
-            neighbours,
-        });
+        let lists = similar
+            .lists(batch, keep, picked)
+            .into_iter()
+            .map(|neighbours| List {
+                cut: neighbours.len() == keep,
+                neighbours,
+            });
         batch.iter().copied().zip(lists).collect()
     }
 
     /// Whether so many of it were picked meanwhile that it no longer tells the k nearest.
     fn is_used_up(&self, k: usize, picked: &[bool]) -> bool {
-        self.cut && self.neighbours.iter().filter(|n| !picked[n.index]).take(k).count() < k
+        self.cut
+            && self
+                .neighbours
+                .iter()
+                .filter(|n| !picked[n.index])
+                .take(k)
+                .count()
+                < k
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl<'a> Block<'a> {
+impl Block<'_> {
     /// Indices of its rows.
     pub(crate) fn indices(&self, dim: usize) -> Range<usize> {
         self.first..self.first + self.values.len() / dim

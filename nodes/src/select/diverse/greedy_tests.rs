@@ -1,24 +1,42 @@
 //! The greedy rule against a word-for-word version of itself, and against the published program's selections.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "says which tests are skipped, and how long the large ones took"
+)]
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use trommel_checkpoint::{Checkpoint, Dtype};
 
+use super::super::dot::tests::dot;
 use super::*;
-use crate::select::dot::tests::dot;
 
 /// The rule as its text says it: look at everything, every time.
-fn by_the_letter(difficulty: &[f64], vectors: &[&[f32]], count: usize, k: usize, gamma: f64) -> Vec<Pick> {
+fn by_the_letter(
+    difficulty: &[f64],
+    vectors: &[&[f32]],
+    count: usize,
+    k: usize,
+    gamma: f64,
+) -> Vec<Pick> {
     let norms: Vec<f32> = vectors.iter().map(|v| norm(v)).collect();
     let mut current = difficulty.to_vec();
     let mut left: Vec<usize> = (0..difficulty.len()).collect();
     let mut picks = Vec::new();
     while picks.len() < count && !left.is_empty() {
-        let largest = left.iter().map(|i| current[*i]).fold(f64::NEG_INFINITY, f64::max);
-        let place = left.iter().position(|i| current[*i] == largest).unwrap();
+        let largest = left
+            .iter()
+            .map(|i| current[*i])
+            .fold(f64::NEG_INFINITY, f64::max);
+        let place = left.iter().position(|i| current[*i] >= largest).unwrap();
         let u = left.remove(place);
-        picks.push(Pick { index: u, difficulty: difficulty[u], penalised: largest });
+        picks.push(Pick {
+            index: u,
+            difficulty: difficulty[u],
+            penalised: largest,
+        });
         let similarity = |v: &usize| dot(vectors[*v], vectors[u]) / norms[*v] / norms[u];
         let mut near: Vec<(f32, usize)> = left.iter().map(|v| (similarity(v), *v)).collect();
         near.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
@@ -30,7 +48,14 @@ fn by_the_letter(difficulty: &[f64], vectors: &[&[f32]], count: usize, k: usize,
     picks
 }
 
-fn run(difficulty: &[f64], vectors: &[f32], dim: usize, count: usize, k: usize, gamma: f64) -> Vec<Pick> {
+fn run(
+    difficulty: &[f64],
+    vectors: &[f32],
+    dim: usize,
+    count: usize,
+    k: usize,
+    gamma: f64,
+) -> Vec<Pick> {
     let rows = Rows::new(dim, vectors.chunks(7 * dim)).unwrap();
     greedy(difficulty, &rows, count, k, gamma).unwrap()
 }
@@ -47,7 +72,11 @@ fn problem() -> impl Strategy<Value = (Vec<f64>, Vec<f32>, usize)> {
                 }
             }
             let difficulty = difficulty.into_iter().map(|d| f64::from(d) / 4.0).collect();
-            (difficulty, vectors.into_iter().map(f32::from).collect(), dim)
+            (
+                difficulty,
+                vectors.into_iter().map(f32::from).collect(),
+                dim,
+            )
         })
     })
 }
@@ -70,11 +99,15 @@ proptest! {
 fn clustered() -> (Vec<f64>, Vec<f32>) {
     let mut state = 1_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     let centres: Vec<f32> = (0..5 * 8).map(|_| next()).collect();
-    let vectors = (0..3000 * 8).map(|i| centres[i / 8 % 5 * 8 + i % 8] + 0.1 * next()).collect();
+    let vectors = (0..3000 * 8)
+        .map(|i| centres[i / 8 % 5 * 8 + i % 8] + 0.1 * next())
+        .collect();
     let difficulty = (0..3000).map(|_| f64::from(next())).collect();
     (difficulty, vectors)
 }
@@ -85,8 +118,14 @@ fn equals_the_rule_in_dense_clusters_whatever_the_number_of_threads() {
     let rows: Vec<&[f32]> = vectors.chunks(8).collect();
     let expected = by_the_letter(&difficulty, &rows, 700, 10, 1.0);
     for threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert_eq!(pool.install(|| run(&difficulty, &vectors, 8, 700, 10, 1.0)), expected);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        assert_eq!(
+            pool.install(|| run(&difficulty, &vectors, 8, 700, 10, 1.0)),
+            expected
+        );
     }
 }
 
@@ -98,19 +137,50 @@ fn bad_rows_are_named() {
     };
     let fine = [1.0, 0.0, 0.0, 1.0];
     let (count, rows) = (1, "1".to_string());
-    assert_eq!(error(&[0.0], &fine, 1.0), GreedyError::Lengths { difficulties: 1, vectors: 2 });
-    let expected = GreedyError::Difficulty { count, rows: rows.clone() };
+    assert_eq!(
+        error(&[0.0], &fine, 1.0),
+        GreedyError::Lengths {
+            difficulties: 1,
+            vectors: 2
+        }
+    );
+    let expected = GreedyError::Difficulty {
+        count,
+        rows: rows.clone(),
+    };
     assert_eq!(error(&[0.0, f64::NAN], &fine, 1.0), expected);
-    let expected = GreedyError::Vector { count, rows: rows.clone() };
-    assert_eq!(error(&[0.0, 0.0], &[1.0, 0.0, f32::INFINITY, 1.0], 1.0), expected);
-    assert_eq!(error(&[0.0, 0.0], &[1.0, 0.0, 1.0, f32::NAN], 1.0), expected);
+    let expected = GreedyError::Vector {
+        count,
+        rows: rows.clone(),
+    };
+    assert_eq!(
+        error(&[0.0, 0.0], &[1.0, 0.0, f32::INFINITY, 1.0], 1.0),
+        expected
+    );
+    assert_eq!(
+        error(&[0.0, 0.0], &[1.0, 0.0, 1.0, f32::NAN], 1.0),
+        expected
+    );
     let expected = GreedyError::ZeroVector { count, rows };
     assert_eq!(error(&[0.0, 0.0], &[1.0, 0.0, 0.0, 0.0], 1.0), expected);
-    assert!(matches!(error(&[0.0, 0.0], &fine, f64::NAN), GreedyError::Gamma { .. }));
+    assert!(matches!(
+        error(&[0.0, 0.0], &fine, f64::NAN),
+        GreedyError::Gamma { .. }
+    ));
     let large = [1.0, 0.0, 1.0, 1.0];
     let overflow = Rows::new(2, [&large[..]]).unwrap();
     let overflow = greedy(&[1e300, 1e299], &overflow, 2, 10, 1e300).unwrap_err();
-    assert!(matches!(overflow, GreedyError::Overflow { row: 1, picks: 1, .. }), "{overflow}");
+    assert!(
+        matches!(
+            overflow,
+            GreedyError::Overflow {
+                row: 1,
+                picks: 1,
+                ..
+            }
+        ),
+        "{overflow}"
+    );
 }
 
 /// The folder of golden data, if this machine has it.
@@ -134,7 +204,11 @@ fn case_input(input: &Checkpoint) -> (Vec<f64>, Vec<f32>, usize) {
         _ => features.to_f32().unwrap(),
     };
     let difficulty = input.require("difficulty").unwrap().to_f32().unwrap();
-    (difficulty.into_iter().map(f64::from).collect(), vectors, features.shape[1])
+    (
+        difficulty.into_iter().map(f64::from).collect(),
+        vectors,
+        features.shape[1],
+    )
 }
 
 #[test]
@@ -149,13 +223,31 @@ fn picks_what_the_published_program_picks() {
         let number = |name: &str| golden[name].as_u64().unwrap() as usize;
         let gamma = golden["gamma"].as_f64().unwrap();
         let start = std::time::Instant::now();
-        let picks = greedy(&difficulty, &rows, number("filter_num"), number("k_nearest"), gamma).unwrap();
-        eprintln!("{case}: {} of {} in {:?}", picks.len(), rows.len(), start.elapsed());
+        let picks = greedy(
+            &difficulty,
+            &rows,
+            number("filter_num"),
+            number("k_nearest"),
+            gamma,
+        )
+        .unwrap();
+        eprintln!(
+            "{case}: {} of {} in {:?}",
+            picks.len(),
+            rows.len(),
+            start.elapsed()
+        );
         let order: Vec<usize> = picks.iter().map(|p| p.index).collect();
         assert_eq!(serde_json::json!(order), golden["selected"], "{case}");
-        for (pick, event) in picks.iter().zip(golden["events"].as_array().into_iter().flatten()) {
+        for (pick, event) in picks
+            .iter()
+            .zip(golden["events"].as_array().into_iter().flatten())
+        {
             let expected = event["difficulty"].as_f64().unwrap();
-            assert!((pick.penalised - expected).abs() < 1e-5, "{case}: {pick:?}, {expected}");
+            assert!(
+                (pick.penalised - expected).abs() < 1e-5,
+                "{case}: {pick:?}, {expected}"
+            );
         }
     }
 }
@@ -177,7 +269,8 @@ fn goes_on_where_the_published_program_stops() {
 fn small_selections_of_the_published_program() {
     let Some(folder) = oracle() else { return };
     let selection = json(folder.join("golden/6_stage2/selection_small.json"));
-    let features = Checkpoint::open(&folder.join("golden/2_clip/clip_features.safetensors")).unwrap();
+    let features =
+        Checkpoint::open(&folder.join("golden/2_clip/clip_features.safetensors")).unwrap();
     let features = features.require("features").unwrap();
     let vectors = features.to_f32().unwrap();
     let mut cases = 0;

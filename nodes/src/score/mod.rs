@@ -1,0 +1,8 @@
+//! Kinds that give each row a number.
+
+use trommel_engine::node::{Entry, Erased};
+
+pub mod clip;
+pub mod model;
+
+pub const KINDS: &[Entry] = &[Entry { kind: &Erased::<clip::Clip>::NEW, source: include_str!("clip.rs") }];

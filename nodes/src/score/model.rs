@@ -1,0 +1,74 @@
+//! What the two CLIP kinds have in common: their configuration, what they read, their worker.
+
+use serde_json::json;
+use trommel_engine::node::prelude::*;
+
+/// Of a model's arithmetic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    F32,
+}
+
+/// A CLIP model over images and texts.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The rows.
+    pub input: TableRef,
+    /// A CLIP model in Hugging Face form (`CLIPModel`).
+    pub model: ModelRef,
+    /// Where the model runs; the run's device by default.
+    #[serde(default)]
+    pub device: Device,
+    /// Of the model's arithmetic.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Rows that the model sees at once; only speed depends on it.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub batch_size: Option<u32>,
+    /// The column of image files.
+    #[serde(default = "image")]
+    pub image: String,
+    /// The column of texts.
+    #[serde(default = "text")]
+    pub text: String,
+}
+
+fn image() -> String {
+    "image".into()
+}
+
+fn text() -> String {
+    "text".into()
+}
+
+/// Reads image and text of each row; gives one column.
+pub fn contract(config: &Config, contract: &mut Contract, column: &str, ty: ColumnType) {
+    contract
+        .table("input", &config.input)
+        .reads_files(&config.image)
+        .reads(&config.text, &[ColumnType::Text]);
+    contract.model("model", &config.model);
+    contract.port("rows", RowsOf::Input("input")).gives(column, ty);
+    contract.row_wise();
+    contract.permit(Permit::Device);
+    contract.speed_only(&["device", "batch_size"]);
+    if config.batch_size == Some(0) {
+        contract.refuse("batch_size", "a batch has at least one row", "leave it out, or give 1 or more");
+    }
+}
+
+pub fn build(kind: &'static str, config: &Config) -> Result<Work, NodeError> {
+    let model = config.model.resolve().map_err(NodeError::new)?;
+    let worker = json!({
+        "model": std::path::absolute(model)?,
+        "precision": config.precision,
+        "batch_size": config.batch_size,
+        "image": config.image,
+        "text": config.text,
+    });
+    Ok(Work::rows(Remote::new(kind, worker, config.device)))
+}

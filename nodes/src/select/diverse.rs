@@ -1,0 +1,150 @@
+//! Picks the hardest rows that are not alike: the greedy rule of Self-Filter's stage 2.
+//!
+//! Again and again the row of the largest current score is picked (ties: the smallest row), and the scores of
+//! its `k` nearest neighbours that are left (cosine over `vectors`, f32) fall by score * cosine^2 * `gamma`,
+//! in f64 (arXiv 2402.12501, section 3.3). Exact: the picks are those of the plain rule, whatever the number
+//! of threads. Gives the rows of the input in the order picked, with `pick`, `difficulty` (the score as it was)
+//! and `penalised` (the score when it was picked). Rows without a score are not picked from.
+//!
+//! ```yaml
+//! selected: { kind: select.diverse, input: instructions, score: difficulty.difficulty, vectors: clip.clip, count: 25000 }
+//! ```
+
+use trommel_engine::node::prelude::*;
+use trommel_engine::table::FloatRows;
+
+use self::greedy::{GreedyError, greedy};
+use self::rows::Rows;
+use super::picks;
+
+mod dot;
+pub mod greedy;
+pub mod rows;
+mod similar;
+
+/// Hard and diverse rows.
+pub struct Diverse;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The rows to pick from.
+    pub input: TableRef,
+    /// The larger, the sooner picked.
+    pub score: ColumnRef,
+    /// What tells which rows are alike.
+    pub vectors: ColumnRef,
+    /// How many rows to pick.
+    pub count: usize,
+    /// Neighbours whose score falls with each pick.
+    #[serde(default = "ten")]
+    pub k: usize,
+    /// How much it falls.
+    #[serde(default = "one")]
+    pub gamma: f64,
+}
+
+fn ten() -> usize {
+    10
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Kind for Diverse {
+    const NAME: &'static str = "select.diverse";
+    const VERSION: u32 = 1;
+    type Config = Config;
+
+    fn contract(config: &Config, contract: &mut Contract) {
+        contract.table("input", &config.input).passes();
+        contract.column("score", &config.score, &[ColumnType::Number]);
+        contract.column("vectors", &config.vectors, &[ColumnType::Vector]);
+        contract
+            .port("rows", RowsOf::New)
+            .passes("input")
+            .gives("pick", ColumnType::U32)
+            .gives("difficulty", ColumnType::F64)
+            .gives("penalised", ColumnType::F64);
+        contract.permit(Permit::Exclusive);
+        if !config.gamma.is_finite() {
+            contract.refuse("gamma", format!("`gamma` is {}", config.gamma), "it must be a finite number");
+        }
+    }
+
+    fn build(config: &Config) -> Result<Work, NodeError> {
+        Ok(Work::table(Pick { count: config.count, k: config.k, gamma: config.gamma }))
+    }
+}
+
+struct Pick {
+    count: usize,
+    k: usize,
+    gamma: f64,
+}
+
+impl TableNode for Pick {
+    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+        let input = inputs.table("input")?;
+        let scores = inputs.column("score")?.floats()?;
+        let vectors = inputs.column("vectors")?.vectors()?;
+        let candidates: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_some()).collect();
+        picks::warn_unscored(scores.len() - candidates.len(), scores.len(), context);
+        picks::warn_short(self.count, candidates.len(), context);
+        let difficulty: Vec<f64> = scores.into_iter().flatten().collect();
+        let gathered = gather(&candidates, &vectors)?;
+        let width = vectors.iter().map(FloatRows::width).max().unwrap_or(0);
+        let chunks: Vec<&[f32]> = match &gathered {
+            Some(values) => vec![values],
+            None => vectors.iter().map(FloatRows::values).collect(),
+        };
+        let picked = if candidates.is_empty() {
+            Vec::new()
+        } else {
+            let rows = Rows::new(width, chunks).ok_or_else(|| NodeError::new("`vectors` holds vectors of different lengths"))?;
+            greedy(&difficulty, &rows, self.count, self.k, self.gamma).map_err(|e| in_words(&e))?
+        };
+        let positions: Vec<usize> = picked.iter().map(|p| candidates[p.index]).collect();
+        let columns = [
+            ("difficulty", picked.iter().map(|p| p.difficulty).collect()),
+            ("penalised", picked.iter().map(|p| p.penalised).collect()),
+        ];
+        picks::push(input, &positions, &columns, outputs, context)
+    }
+}
+
+/// The vectors of the candidates, where those are not simply all rows.
+fn gather(candidates: &[usize], vectors: &[FloatRows]) -> Result<Option<Vec<f32>>, NodeError> {
+    let all: usize = vectors.iter().map(FloatRows::rows).sum();
+    let mut rows = vectors.iter().flat_map(|chunk| (0..chunk.rows()).map(move |row| chunk.row(row)));
+    let mut missing = Vec::new();
+    if candidates.len() == all {
+        missing.extend(rows.enumerate().filter(|(_, v)| v.is_none()).map(|(row, _)| row));
+        return refuse_missing(&missing).map(|()| None);
+    }
+    let mut values = Vec::new();
+    let mut next = 0;
+    for &row in candidates {
+        let vector = rows.nth(row - next).flatten();
+        next = row + 1;
+        match vector {
+            Some(vector) => values.extend_from_slice(vector),
+            None => missing.push(row),
+        }
+    }
+    refuse_missing(&missing).map(|()| Some(values))
+}
+
+fn refuse_missing(rows: &[usize]) -> Result<(), NodeError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = rows.iter().take(20).map(ToString::to_string).collect();
+    Err(NodeError::new(format!("{} rows have a score and no vector: rows {}", rows.len(), named.join(", ")))
+        .help("give them vectors, or no score"))
+}
+
+fn in_words(error: &GreedyError) -> NodeError {
+    NodeError::new(error.to_string())
+}

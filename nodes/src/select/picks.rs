@@ -1,0 +1,50 @@
+//! What all selections have in common: giving the picked rows of the input, in order of picking.
+
+use arrow::array::{Float64Array, UInt32Array};
+use trommel_engine::node::prelude::*;
+use trommel_engine::table::CHUNK_ROWS;
+
+/// Pushes the rows at `positions` with `pick` (0, 1, ...) and further columns of numbers, one value a pick.
+pub(super) fn push(
+    input: &Table,
+    positions: &[usize],
+    columns: &[(&str, Vec<f64>)],
+    outputs: &mut dyn Outputs,
+    context: &Context<'_>,
+) -> Result<(), NodeError> {
+    let own: Vec<&str> = std::iter::once("pick").chain(columns.iter().map(|(name, _)| *name)).collect();
+    // A selection of a selection has such columns already: the new ones take their place.
+    let kept: Vec<&str> =
+        input.fields().iter().map(|f| f.name().as_str()).filter(|name| !own.contains(name)).collect();
+    let kept = input.select(&kept)?;
+    for (block, rows) in positions.chunks(CHUNK_ROWS).enumerate() {
+        context.check_cancelled()?;
+        let picked = kept.take(rows)?;
+        let start = block * CHUNK_ROWS;
+        let range = start..start + rows.len();
+        let mut fields: Vec<Arc<Field>> = picked.schema().fields().iter().cloned().collect();
+        let mut arrays = picked.columns().to_vec();
+        fields.push(Arc::new(Field::new("pick", DataType::UInt32, false)));
+        arrays.push(Arc::new(UInt32Array::from_iter_values(range.clone().map(|p| p as u32))));
+        for (name, values) in columns {
+            fields.push(Arc::new(Field::new(*name, DataType::Float64, false)));
+            arrays.push(Arc::new(Float64Array::from(values[range.clone()].to_vec())));
+        }
+        outputs.push("rows", RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)?;
+    }
+    Ok(())
+}
+
+/// A count beyond what there is picks all, and says so.
+pub(super) fn warn_short(count: usize, there: usize, context: &Context<'_>) {
+    if count > there {
+        context.warn(format!("`count` is {count}, and only {there} rows can be picked: all of them are"));
+    }
+}
+
+/// Rows without a score cannot be picked by it.
+pub(super) fn warn_unscored(without: usize, of: usize, context: &Context<'_>) {
+    if without > 0 {
+        context.warn(format!("{without} of {of} rows have no score and are not picked from"));
+    }
+}

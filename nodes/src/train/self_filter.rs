@@ -1,0 +1,256 @@
+//! Stage 1 of Self-Filter: fine-tunes a vision-language model together with a score net.
+//!
+//! The score net (one linear layer without bias over the features) weighs the samples of each batch:
+//! w = softmax(score_net(features)), loss = sum of B * w_i * l_it over all label tokens, divided by their
+//! number. Minimising it gives easy samples large weights, so the net learns how hard a sample is for this
+//! model (arXiv 2402.12501, section 3.2). Scalar features are scaled to [-1, 1] over the rows that train;
+//! vectors are used as they are. A record without an image trains as text; one without all of its features
+//! is left out, and the log says how many were.
+//!
+//! The model is a LLaMA with a CLIP vision tower and a linear projector (LLaVA v1).
+//!
+//! ```yaml
+//! stage1:
+//!   kind: train.self_filter
+//!   input: instructions
+//!   features: [clip.clip]
+//!   vlm: ../checkpoints/vicuna-7b
+//!   vision_tower: openai/clip-vit-large-patch14
+//!   projector: ../checkpoints/mm_projector.bin
+//! ```
+
+use serde_json::{Value as Json, json};
+use trommel_engine::node::prelude::*;
+
+/// Trains a score net.
+pub struct SelfFilter;
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The rows: their conversations and images.
+    pub input: TableRef,
+    /// What the score net sees of a sample: numbers or vectors, by name.
+    pub features: Vec<ColumnRef>,
+    /// A LLaMA in Hugging Face form. A `score_net.weight` in it is where the score net starts.
+    pub vlm: ModelRef,
+    /// A CLIP model in Hugging Face form; its vision tower stays as it is.
+    pub vision_tower: ModelRef,
+    /// The pretrained projector: `mm_projector.bin` or a safetensors file.
+    pub projector: ModelRef,
+    /// The prompt template.
+    #[serde(default)]
+    pub prompt: Prompt,
+    /// What becomes of images that are not square.
+    #[serde(default)]
+    pub image_aspect: ImageAspect,
+    /// Tokens of a sample, image patches included.
+    #[serde(default = "max_length")]
+    pub max_length: u32,
+    #[serde(default = "epochs")]
+    pub epochs: u32,
+    /// Samples whose weights make one softmax.
+    #[serde(default = "batch_size")]
+    pub batch_size: u32,
+    /// Batches whose gradients make one step.
+    #[serde(default = "one")]
+    pub accumulate: u32,
+    /// Of AdamW at its highest; it falls to 0 along a cosine.
+    #[serde(default = "learning_rate")]
+    pub learning_rate: f64,
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Share of the steps in which the learning rate rises.
+    #[serde(default = "warmup_ratio")]
+    pub warmup_ratio: f64,
+    /// Clips the gradient's norm; not clipped by default, as in the published runs.
+    #[serde(default)]
+    pub max_grad_norm: Option<f64>,
+    /// bf16 keeps f32 master weights and moments.
+    #[serde(default)]
+    pub precision: Precision,
+    /// What is trained besides the score net.
+    #[serde(default)]
+    pub trainable: Trainable,
+    /// Computes activations twice to save memory; the result is the same.
+    #[serde(default)]
+    pub recompute: bool,
+    #[serde(default = "seed")]
+    pub seed: u64,
+    /// A JSON file with a list of batches of `unique_idx`, replayed as they stand.
+    #[serde(default)]
+    pub order: Option<DataPath>,
+    /// Keeps the trained model.
+    #[serde(default)]
+    pub save: bool,
+    #[serde(default)]
+    pub device: Device,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Vicuna's.
+    #[default]
+    V1,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageAspect {
+    /// The processor's own resize and centre crop.
+    #[default]
+    Square,
+    /// Padded to a square with the mean colour first.
+    Pad,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    #[default]
+    Bf16,
+    F32,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trainable {
+    /// The language model and the projector.
+    #[default]
+    Full,
+    Lora,
+    Projector,
+}
+
+fn max_length() -> u32 {
+    2048
+}
+fn epochs() -> u32 {
+    3
+}
+fn batch_size() -> u32 {
+    16
+}
+fn one() -> u32 {
+    1
+}
+fn learning_rate() -> f64 {
+    2e-5
+}
+fn warmup_ratio() -> f64 {
+    0.03
+}
+fn seed() -> u64 {
+    42
+}
+
+impl Kind for SelfFilter {
+    const NAME: &'static str = "train.self_filter";
+    const VERSION: u32 = 1;
+    type Config = Config;
+
+    fn contract(config: &Config, contract: &mut Contract) {
+        contract
+            .table("input", &config.input)
+            .reads("conversations", &[ColumnType::Turns])
+            .reads_files("image");
+        for feature in &config.features {
+            contract.column("features", feature, &[ColumnType::Number, ColumnType::Vector]).named();
+        }
+        contract.model("vlm", &config.vlm);
+        contract.model("vision_tower", &config.vision_tower);
+        contract.model("projector", &config.projector);
+        if let Some(order) = &config.order {
+            contract.file("order", order);
+        }
+        contract
+            .port("score_net", RowsOf::Plain)
+            .gives("feature", ColumnType::Text)
+            .gives("component", ColumnType::U32)
+            .gives("weight", ColumnType::F32)
+            .gives("min", ColumnType::F64)
+            .gives("max", ColumnType::F64);
+        contract
+            .port("log", RowsOf::Plain)
+            .gives("step", ColumnType::U64)
+            .gives("epoch", ColumnType::F64)
+            .gives("lr", ColumnType::F64)
+            .gives("loss", ColumnType::F64)
+            .gives("grad_norm", ColumnType::F64)
+            .gives("label_tokens", ColumnType::U64)
+            .gives("seconds", ColumnType::F64);
+        contract.permit(Permit::Device);
+        contract.speed_only(&["device", "recompute"]);
+        refuse_nonsense(config, contract);
+    }
+
+    fn build(config: &Config) -> Result<Work, NodeError> {
+        let resolve = |model: &ModelRef| -> Result<std::path::PathBuf, NodeError> {
+            Ok(std::path::absolute(model.resolve().map_err(NodeError::new)?)?)
+        };
+        let worker = json!({
+            "vlm": resolve(&config.vlm)?,
+            "vision_tower": resolve(&config.vision_tower)?,
+            "projector": resolve(&config.projector)?,
+            "prompt": config.prompt,
+            "image_aspect": config.image_aspect,
+            "max_length": config.max_length,
+            "epochs": config.epochs,
+            "batch_size": config.batch_size,
+            "accumulate": config.accumulate,
+            "learning_rate": config.learning_rate,
+            "weight_decay": config.weight_decay,
+            "warmup_ratio": config.warmup_ratio,
+            "max_grad_norm": config.max_grad_norm,
+            "precision": config.precision,
+            "trainable": config.trainable,
+            "recompute": if config.recompute { Json::from(u32::MAX) } else { Json::Null },
+            "seed": config.seed,
+            "order": config.order.as_ref().map(read_order).transpose()?,
+        });
+        Ok(Work::table(Remote::new(Self::NAME, worker, config.device)))
+    }
+}
+
+fn refuse_nonsense(config: &Config, contract: &mut Contract) {
+    if config.features.is_empty() {
+        contract.refuse("features", "the score net needs at least one feature", "name columns: [clip.clip]");
+    }
+    for (key, value) in [
+        ("max_length", config.max_length),
+        ("epochs", config.epochs),
+        ("batch_size", config.batch_size),
+        ("accumulate", config.accumulate),
+    ] {
+        if value == 0 {
+            contract.refuse(key, format!("`{key}` must be 1 or more"), "give a number of 1 or more");
+        }
+    }
+    for (key, value, most) in [
+        ("learning_rate", config.learning_rate, f64::MAX),
+        ("weight_decay", config.weight_decay, f64::MAX),
+        ("warmup_ratio", config.warmup_ratio, 1.0),
+        ("max_grad_norm", config.max_grad_norm.unwrap_or(1.0), f64::MAX),
+    ] {
+        if !(0.0..=most).contains(&value) {
+            contract.refuse(key, format!("`{key}` is {value}"), "it must be a finite number of 0 or more (a ratio at most 1)");
+        }
+    }
+    if config.trainable != Trainable::Full {
+        contract.refuse("trainable", "this version trains the whole language model only", "use `trainable: full`");
+    }
+    if config.save {
+        contract.refuse("save", "this version does not keep the trained model", "leave `save` out; the score net is the default port");
+    }
+}
+
+/// A list of lists of `unique_idx`.
+fn read_order(path: &DataPath) -> Result<Vec<Vec<u64>>, NodeError> {
+    let shown = path.shown();
+    let text = std::fs::read(path.path()).map_err(|e| NodeError::new(format!("cannot read {shown}: {e}")))?;
+    serde_json::from_slice(&text).map_err(|e| {
+        NodeError::new(format!("`order` ({shown}) is not a JSON list of lists of unique_idx: {e}"))
+            .help("write [[0, 5, 2], [1, 3, 4]]: one inner list a batch")
+    })
+}

@@ -1,0 +1,182 @@
+//! Where tensors live: the choice between CPU and GPU, libtorch's CUDA half, and the number of threads.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+use tch::{Cuda, Device};
+use thiserror::Error;
+
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+
+/// Why the device that was asked for cannot be had.
+#[derive(Debug, Error)]
+pub enum DeviceError {
+    #[error("`{name}` is no device: auto, cpu or cuda:N")]
+    Name { name: String },
+    #[error("{name} was asked for, but there is no CUDA here: {reason}")]
+    NoCuda { name: String, reason: String },
+    #[error("{name} was asked for, but there are only {count} GPUs, counted from cuda:0")]
+    Index { name: String, count: i64 },
+    #[error("TROMMEL_THREADS is {value:?}, expected a number of at least 1")]
+    Threads { value: String },
+}
+
+/// Must be called first thing in `main`: sets what libtorch reads from the environment.
+#[expect(
+    unsafe_code,
+    reason = "the environment is how libtorch takes this setting, and no other thread runs yet"
+)]
+pub fn prepare() {
+    // cuDNN's attention is slower than the flash kernels for the lengths seen here, and is tried first otherwise.
+    // SAFETY: `main` calls this before it starts any thread.
+    unsafe { std::env::set_var("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1") };
+}
+
+/// The device of that name: `cpu`, `cuda:N`, or `auto` for the first GPU where there is one.
+pub fn choose(name: &str) -> Result<Device, DeviceError> {
+    let wanted = match name {
+        "cpu" => return Ok(Device::Cpu),
+        "auto" => None,
+        "cuda" => Some(0),
+        _ => {
+            let number = name
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse::<u16>().ok());
+            Some(number.ok_or_else(|| DeviceError::Name { name: name.into() })?)
+        }
+    };
+    match (wanted, cuda()) {
+        (None, Ok(_)) => Ok(Device::Cuda(0)),
+        (None, Err(_)) => Ok(Device::Cpu),
+        (Some(_), Err(reason)) => Err(DeviceError::NoCuda {
+            name: name.into(),
+            reason: reason.clone(),
+        }),
+        (Some(index), Ok(count)) if i64::from(index) < *count => {
+            Ok(Device::Cuda(usize::from(index)))
+        }
+        (Some(_), Ok(count)) => Err(DeviceError::Index {
+            name: name.into(),
+            count: *count,
+        }),
+    }
+}
+
+/// As the protocol writes it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".into(),
+    }
+}
+
+/// `TROMMEL_THREADS`, else as many as there are cores.
+pub fn threads() -> Result<NonZero<usize>, DeviceError> {
+    match std::env::var("TROMMEL_THREADS") {
+        Ok(value) => value.parse().map_err(|_| DeviceError::Threads {
+            value: value.clone(),
+        }),
+        Err(_) => Ok(std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)),
+    }
+}
+
+/// The number of GPUs (at least 1), else why there are none. libtorch remembers the first answer, and so does this.
+fn cuda() -> &'static Result<i64, String> {
+    static CUDA: OnceLock<Result<i64, String>> = OnceLock::new();
+    CUDA.get_or_init(|| {
+        open_cuda_library()?;
+        match Cuda::device_count() {
+            count if count > 0 && Cuda::is_available() => Ok(count),
+            _ => Err("libtorch sees no GPU, or no driver for it".into()),
+        }
+    })
+}
+
+/// Opens the CUDA half of libtorch. The program does not link it, so that it starts where there is none; once open, it serves
+/// all of libtorch.
+fn open_cuda_library() -> Result<(), String> {
+    let folders = library_folders();
+    let found = folders.iter().map(|folder| folder.join(CUDA_LIBRARY));
+    let Some(path) = found.into_iter().find(|path| path.exists()) else {
+        let places: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+        return Err(format!(
+            "no {CUDA_LIBRARY} in {}; TROMMEL_LIBTORCH can name the folder of a libtorch, or of a PyTorch, with CUDA",
+            places.join(", ")
+        ));
+    };
+    open(&path).map_err(|error| format!("{} does not load: {error}", path.display()))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "opening a library runs its code; this one is libtorch's own"
+)]
+fn open(path: &Path) -> Result<(), libloading::Error> {
+    // SAFETY: the library is the other half of the libtorch that the process runs already. It is never closed.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL)? };
+    std::mem::forget(library);
+    Ok(())
+}
+
+/// Where to look, the first match wins: the folder that the user names, the folder of the libtorch that runs, the one it was
+/// built with.
+fn library_folders() -> Vec<PathBuf> {
+    let named = std::env::var_os("TROMMEL_LIBTORCH").map(PathBuf::from);
+    let built = std::env::var_os("LIBTORCH").map(PathBuf::from);
+    let mut folders: Vec<PathBuf> = named
+        .into_iter()
+        .flat_map(|folder| [folder.join("lib"), folder])
+        .chain(running_folder())
+        .chain(built.map(|folder| folder.join("lib")))
+        .collect();
+    folders.dedup();
+    folders
+}
+
+fn running_folder() -> Option<PathBuf> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|l| l.ends_with("/libtorch_cpu.so"))?;
+    let path = &line[line.find('/')?..];
+    Path::new(path).parent().map(Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        assert_eq!(choose("cpu").unwrap(), Device::Cpu);
+        assert_eq!(name(Device::Cpu), "cpu");
+        assert_eq!(name(Device::Cuda(3)), "cuda:3");
+        for wrong in ["gpu", "cuda:", "cuda:x", "CPU"] {
+            let error = choose(wrong).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{wrong}` is no device")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_refused_with_the_reason() {
+        let error = choose("cuda:999").unwrap_err().to_string();
+        assert!(
+            error.starts_with("cuda:999 was asked for, but there "),
+            "{error}"
+        );
+        let auto = choose("auto").unwrap();
+        assert_eq!(auto == Device::Cpu, cuda().is_err());
+    }
+
+    #[test]
+    fn the_libtorch_that_runs_is_found() {
+        // Something of libtorch must be used, else the linker leaves it out.
+        assert_eq!(tch::Tensor::from(1).size(), [0_i64; 0]);
+        let folder = running_folder().unwrap();
+        assert!(folder.join("libtorch_cpu.so").exists(), "{folder:?}");
+    }
+}

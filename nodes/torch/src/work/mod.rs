@@ -1,0 +1,135 @@
+//! One file per model kind: Arrow rows in, Arrow rows out.
+
+use std::path::PathBuf;
+
+use arrow::array::RecordBatch;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use tch::{Device, Kind};
+use trommel_engine::worker::protocol::{Failure, TableInput};
+
+mod clip_model;
+mod columns;
+mod embed_clip;
+mod error;
+mod images;
+mod parallel;
+mod score_clip;
+mod self_filter;
+#[cfg(test)]
+mod testing;
+
+pub use error::WorkError;
+
+/// A node that was opened, with its model.
+pub enum Session {
+    Rows(Box<dyn RowWork>),
+    Table(Box<dyn TableWork>),
+}
+
+/// Work on rows: each row's result depends on that row alone.
+pub trait RowWork {
+    fn rows(&mut self, rows: &RecordBatch) -> Result<RowAnswer, WorkError>;
+}
+
+/// Work on whole tables.
+pub trait TableWork {
+    fn table(&mut self, inputs: &[TableInput], events: &mut dyn Events) -> Result<(), WorkError>;
+}
+
+/// As many rows as were given; a failed one is null in every column.
+#[derive(Debug)]
+pub struct RowAnswer {
+    pub columns: RecordBatch,
+    pub failed: Vec<Failure>,
+}
+
+/// Where work on tables says what it has and how far it is. An error means that nobody listens any more.
+pub trait Events {
+    /// Some rows of an output port.
+    fn push(&mut self, port: &str, rows: &RecordBatch) -> Result<(), WorkError>;
+    fn progress(&mut self, done: u64, total: u64, note: String) -> Result<(), WorkError>;
+    fn log(&mut self, message: String) -> Result<(), WorkError>;
+    fn warning(&mut self, message: String) -> Result<(), WorkError>;
+}
+
+type Opener = fn(Json, Device) -> Result<Session, WorkError>;
+
+const KINDS: [(&str, Opener); 3] = [
+    ("embed.clip", embed_clip::open),
+    ("score.clip", score_clip::open),
+    ("train.self_filter", self_filter::open),
+];
+
+/// Readies a node of the kind.
+pub fn open(kind: &str, config: Json, device: Device) -> Result<Session, WorkError> {
+    let known = KINDS.iter().find(|(name, _)| *name == kind);
+    let (_, opener) = known.ok_or_else(|| WorkError::Kind {
+        kind: kind.to_owned(),
+        known: KINDS.map(|(name, _)| name).join(", "),
+    })?;
+    opener(config, device)
+}
+
+impl Session {
+    pub fn rows(&mut self, rows: &RecordBatch) -> Result<RowAnswer, WorkError> {
+        match self {
+            Self::Rows(work) => work.rows(rows),
+            Self::Table(_) => Err(WorkError::Request {
+                wanted: "`table`, not `rows`",
+            }),
+        }
+    }
+
+    pub fn table(
+        &mut self,
+        inputs: &[TableInput],
+        events: &mut dyn Events,
+    ) -> Result<(), WorkError> {
+        match self {
+            Self::Table(work) => work.table(inputs, events),
+            Self::Rows(_) => Err(WorkError::Request {
+                wanted: "`rows`, not `table`",
+            }),
+        }
+    }
+}
+
+/// The numbers that a model computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Precision {
+    F32,
+    Bf16,
+}
+
+impl Precision {
+    fn kind(self) -> Kind {
+        match self {
+            Self::F32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+        }
+    }
+}
+
+fn read_settings<C: DeserializeOwned>(kind: &'static str, config: Json) -> Result<C, WorkError> {
+    serde_json::from_value(config).map_err(|source| WorkError::Config { kind, source })
+}
+
+/// The text of a model's `config.json`.
+fn config_json(folder: &std::path::Path) -> Result<String, WorkError> {
+    let path = folder.join("config.json");
+    std::fs::read_to_string(&path).map_err(|source| WorkError::Read { path, source })
+}
+
+/// Wraps what is wrong with a model's file in the name of its folder.
+fn in_model<E: std::error::Error + Send + Sync + 'static>(
+    folder: &std::path::Path,
+) -> impl FnOnce(E) -> WorkError {
+    let folder: PathBuf = folder.to_owned();
+    move |source| WorkError::Model {
+        folder,
+        source: Box::new(source),
+    }
+}

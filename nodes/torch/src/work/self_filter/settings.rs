@@ -1,0 +1,82 @@
+//! The configuration of the training, as the engine sends it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer};
+use trommel_text::Template;
+
+use crate::train::{AdamWConfig, TrainConfig, Trainable as Trained};
+use crate::work::Precision;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// Folder of the language model, absolute as the next two.
+    pub(super) vlm: PathBuf,
+    /// Folder of a CLIP model.
+    pub(super) vision_tower: PathBuf,
+    /// File of the projector.
+    pub(super) projector: PathBuf,
+    #[serde(deserialize_with = "template")]
+    pub(super) prompt: Template,
+    pub(super) image_aspect: ImageAspect,
+    pub(super) max_length: usize,
+    epochs: usize,
+    batch_size: usize,
+    accumulate: usize,
+    learning_rate: f64,
+    weight_decay: f64,
+    warmup_ratio: f64,
+    max_grad_norm: Option<f64>,
+    pub(super) precision: Precision,
+    trainable: Trainable,
+    /// Layers whose activations are computed again; null: none on the CPU, all on a GPU.
+    pub(super) recompute: Option<usize>,
+    seed: u64,
+    pub(super) order: Option<Vec<Vec<u64>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ImageAspect {
+    Square,
+    Pad,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Trainable {
+    Full,
+}
+
+/// What the trainer needs of it.
+pub(super) fn train_config(
+    settings: &Settings,
+    padding: i32,
+    recomputed_layers: usize,
+) -> TrainConfig {
+    let Trainable::Full = settings.trainable;
+    TrainConfig {
+        trainable: Trained::Full,
+        max_length: settings.max_length,
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        accumulate: settings.accumulate,
+        learning_rate: settings.learning_rate,
+        warmup_ratio: settings.warmup_ratio,
+        optimizer: AdamWConfig {
+            weight_decay: settings.weight_decay,
+            ..TrainConfig::default().optimizer
+        },
+        max_grad_norm: settings.max_grad_norm,
+        seed: settings.seed,
+        order: settings.order.clone(),
+        recomputed_layers,
+        padding: Some(padding),
+    }
+}
+
+fn template<'de, D: Deserializer<'de>>(from: D) -> Result<Template, D::Error> {
+    let name = String::deserialize(from)?;
+    name.parse().map_err(serde::de::Error::custom)
+}
