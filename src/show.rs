@@ -17,6 +17,7 @@ pub(crate) enum Shape {
     Json,
     Csv,
     Arrow,
+    Parquet,
 }
 
 const WIDEST: usize = 60;
@@ -42,6 +43,7 @@ pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, Strin
             trommel_engine::table::write_batch(&mut bytes, batch).map_err(|e| text(&e))?;
             Ok(bytes)
         }
+        Shape::Parquet => trommel_nodes::write::parquet_bytes(batch).map_err(|e| text(&e)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows what each kind promises (configuration, columns, version). Models are computed by the
 //! worker program: nothing here links libtorch.
 
+pub mod bridge;
 pub mod embed;
 pub mod load;
 pub mod rank;

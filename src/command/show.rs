@@ -39,6 +39,7 @@ enum ShowFormat {
     Json,
     Csv,
     Arrow,
+    Parquet,
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
@@ -75,6 +76,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
         ShowFormat::Json => Shape::Json,
         ShowFormat::Csv => Shape::Csv,
         ShowFormat::Arrow => Shape::Arrow,
+        ShowFormat::Parquet => Shape::Parquet,
     };
     let bytes = show::render(&batch, shape).map_err(|e| Problem::error("show::format", e))?;
     match &args.out {

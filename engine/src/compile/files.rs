@@ -32,6 +32,10 @@ fn missing(need: &FileNeed) -> Option<Problem> {
             format!("`{key}`: there is no file {}", path.shown()),
             "not there",
         ),
+        FileUse::Files(path) => match path.files() {
+            Ok(_) => return None,
+            Err(reason) => (format!("`{key}`: {reason}"), "not there"),
+        },
         FileUse::Folder(path) if path.path().is_file() => (
             format!("`{key}` is a file, not a folder: {}", path.shown()),
             "a file",
@@ -47,7 +51,7 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         _ => return None,
     };
     let help = match &need.usage {
-        FileUse::File(path) | FileUse::Folder(path) => format!("looked at {}", shown_path(path)),
+        FileUse::File(path) | FileUse::Files(path) | FileUse::Folder(path) => format!("looked at {}", shown_path(path)),
         FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
     };
     Some(

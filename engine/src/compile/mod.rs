@@ -2,6 +2,7 @@
 //!
 //! Runs nothing and reads no data; what lies on disk is only looked for, to warn.
 
+mod edges;
 mod files;
 mod nodes;
 mod order;
@@ -17,7 +18,7 @@ pub use files::missing_files;
 
 /// Compiles. The problems beside a plan are warnings.
 pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
-    let mut problems = Problems::default();
+    let mut problems = pipeline.faults.clone();
     let drafts = nodes::decode(pipeline, registry, &mut problems);
     let order = order::order(&drafts, &mut problems);
     let mut builder = PlanBuilder::new();

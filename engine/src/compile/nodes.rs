@@ -23,7 +23,7 @@ pub(super) struct Drafts {
 pub(super) fn decode(pipeline: &Pipeline, registry: &Registry, problems: &mut Problems) -> Drafts {
     let mut drafts = Drafts {
         good: Vec::new(),
-        broken: Vec::new(),
+        broken: pipeline.broken.clone(),
     };
     for node in &pipeline.nodes {
         match decode_node(node, registry) {
@@ -41,11 +41,17 @@ fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft, Problems> 
     let Some(kind) = registry.find(&node.kind.value) else {
         return Err(unknown_kind(&node.kind, registry).into());
     };
-    let (config, on_error) = take_on_error(&node.config)?;
-    let owner = &node.name.place;
-    let decoded = kind.kind.decode(&config, owner)?;
-    let contract = decoded.contract();
     let mut problems = Problems::default();
+    let (config, on_error) = take_on_error(&node.config, &mut problems);
+    let owner = &node.name.place;
+    let decoded = match kind.kind.decode(&config, owner) {
+        Ok(decoded) => decoded,
+        Err(found) => {
+            problems.extend(found);
+            return Err(problems);
+        }
+    };
+    let contract = decoded.contract();
     for refusal in &contract.refusals {
         let place: &Place = config.get(refusal.key).map_or(owner, |v| &v.place);
         problems.push(
@@ -79,26 +85,28 @@ fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft, Problems> 
 }
 
 /// `on_error` belongs to every row-wise kind and so to none in particular.
-fn take_on_error(config: &Value) -> Result<(Value, Option<(Place, OnError)>), Problems> {
-    let Data::Map(entries) = &config.data else {
-        return Ok((config.clone(), None));
-    };
-    let Some(value) = config.get("on_error") else {
-        return Ok((config.clone(), None));
+fn take_on_error(config: &Value, problems: &mut Problems) -> (Value, Option<(Place, OnError)>) {
+    let (Data::Map(entries), Some(value)) = (&config.data, config.get("on_error")) else {
+        return (config.clone(), None);
     };
     let choice = match &value.data {
         Data::Text(text) if text == "fail" => OnError::Fail,
         Data::Text(text) if text == "quarantine" => OnError::Quarantine,
-        _ => {
-            return Err(Problem::error(
-                "spec::variant",
-                format!(
-                    "`on_error` is fail or quarantine, found {}",
-                    value.describe()
-                ),
-            )
-            .at(&value.place, "here")
-            .into());
+        other => {
+            let message = format!(
+                "`on_error` is fail or quarantine, found {}",
+                value.describe()
+            );
+            let near = match other {
+                Data::Text(text) => nearest(text, ["fail", "quarantine"]),
+                _ => None,
+            };
+            problems.push(
+                Problem::error("spec::variant", message)
+                    .at(&value.place, "not a choice")
+                    .maybe_help(near.map(|near| format!("did you mean `{near}`?"))),
+            );
+            OnError::Fail
         }
     };
     let rest = entries
@@ -106,13 +114,11 @@ fn take_on_error(config: &Value) -> Result<(Value, Option<(Place, OnError)>), Pr
         .filter(|(k, _)| k.value != "on_error")
         .cloned()
         .collect();
-    Ok((
-        Value {
-            data: Data::Map(rest),
-            ..config.clone()
-        },
-        Some((value.place.clone(), choice)),
-    ))
+    let config_of_kind = Value {
+        data: Data::Map(rest),
+        ..config.clone()
+    };
+    (config_of_kind, Some((value.place.clone(), choice)))
 }
 
 fn unknown_kind(kind: &Spanned<String>, registry: &Registry) -> Problem {
@@ -131,7 +137,7 @@ fn unknown_kind(kind: &Spanned<String>, registry: &Registry) -> Problem {
     let help = match registry.nearest_kind(name) {
         Some(near) => format!("did you mean `{near}`?"),
         None if !of_family.is_empty() => {
-            format!("the kinds of {family} are {}", of_family.join(", "))
+            format!("`{family}` has {}", of_family.join(", "))
         }
         None => match nearest(family, families.iter().copied()) {
             Some(near) => format!("there is a family `{near}`; `trommel kinds` lists all"),

@@ -45,7 +45,7 @@ pub(super) fn order(drafts: &Drafts, problems: &mut Problems) -> Vec<usize> {
         }
     }
     if order.len() < nodes.len() {
-        problems.push(cycle(nodes, &reads, &waiting));
+        cycles(nodes, &reads, &waiting, problems);
     }
     order
 }
@@ -56,24 +56,38 @@ pub(super) fn node_of(reference: &str) -> &str {
 }
 
 /// Every node that is left waits for another one that is left, so walking back ends in a circle.
-fn cycle(nodes: &[Draft], reads: &[Vec<(usize, usize)>], waiting: &[usize]) -> Problem {
-    let first = waiting.iter().position(|&w| w > 0).unwrap_or(0);
-    let mut path: Vec<(usize, usize)> = Vec::new();
-    let mut at = first;
-    let start = loop {
-        if let Some(start) = path.iter().position(|&(node, _)| node == at) {
-            break start;
+fn cycles(
+    nodes: &[Draft],
+    reads: &[Vec<(usize, usize)>],
+    waiting: &[usize],
+    problems: &mut Problems,
+) {
+    let mut seen = vec![false; nodes.len()];
+    for first in (0..nodes.len()).filter(|&n| waiting[n] > 0) {
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        let mut at = first;
+        while !seen[at] {
+            seen[at] = true;
+            let Some(&(from, input)) = reads[at].iter().find(|(from, _)| waiting[*from] > 0) else {
+                break;
+            };
+            path.push((at, input));
+            at = from;
         }
-        let Some(&(from, input)) = reads[at].iter().find(|(from, _)| waiting[*from] > 0) else {
-            break 0;
-        };
-        path.push((at, input));
-        at = from;
-    };
-    let circle = &path[start..];
-    let mut names: Vec<&str> = circle
+        // Where the walk meets an earlier walk, its circle has been reported.
+        if let Some(start) = path.iter().position(|&(node, _)| node == at) {
+            problems.push(cycle(nodes, &path[start..]));
+        }
+    }
+}
+
+fn cycle(nodes: &[Draft], circle: &[(usize, usize)]) -> Problem {
+    // As the data flows, from the node that stands first in the file.
+    let mut flow: Vec<(usize, usize)> = circle.iter().rev().copied().collect();
+    let first = (0..flow.len()).min_by_key(|&i| flow[i].0).unwrap_or(0);
+    flow.rotate_left(first);
+    let mut names: Vec<&str> = flow
         .iter()
-        .rev()
         .map(|&(n, _)| nodes[n].name.value.as_str())
         .collect();
     names.extend(names.first().copied());
@@ -82,7 +96,7 @@ fn cycle(nodes: &[Draft], reads: &[Vec<(usize, usize)>], waiting: &[usize]) -> P
         format!("the nodes make a circle: {}", names.join(" → ")),
     )
     .help("a node cannot be made from what is made from it; take one of these references out");
-    for &(node, input) in circle {
+    for (node, input) in flow {
         let need = &nodes[node].contract.inputs[input];
         problem = problem.at(
             &need.place,

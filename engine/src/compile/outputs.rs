@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::references::{Names, find};
-use crate::diagnostics::{Problem, Problems, nearest};
+use crate::diagnostics::{Problem, Problems, suggest};
 use crate::node::{DataPath, Registry};
 use crate::plan::{PlanBuilder, PlanOutput};
 use crate::spec::{OutputSpec, Pipeline};
@@ -48,17 +48,13 @@ fn connect_one(
     let format = registry.format(&spec.format.value);
     if format.is_none() {
         let all: Vec<&str> = registry.formats.iter().map(|f| f.name()).collect();
-        let help = nearest(&spec.format.value, all.iter().copied()).map_or_else(
-            || format!("the formats are {}", all.join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        );
         problems.push(
             Problem::error(
                 "compile::unknown_format",
                 format!("there is no format `{}`", spec.format.value),
             )
             .at(&spec.format.place, "unknown format")
-            .help(help),
+            .help(suggest(&spec.format.value, "format", &all)),
         );
     }
     let owner = &spec.place;
@@ -69,7 +65,7 @@ fn connect_one(
             None
         }
     };
-    let found = match find(&spec.from.value, &spec.from.place, false, names, builder) {
+    let found = match find(&spec.from.value, &spec.from.place, None, names, builder) {
         Ok(found) => found,
         Err(problem) => {
             problems.push(*problem);

@@ -1,11 +1,12 @@
-//! Resolves what nodes refer to and checks the types of every edge.
+//! Resolves what nodes refer to: nodes, ports and columns by name.
 
 use std::collections::HashMap;
 
+use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
 use super::order::node_of;
-use crate::diagnostics::{Place, Problem, Problems, nearest};
-use crate::node::{Contract, InputNeed, Read, RowsOf};
+use crate::diagnostics::{Place, Problem, Problems, nearest, suggest};
+use crate::node::{Contract, InputNeed, RowsOf};
 use crate::plan::{NodeId, PlanBuilder, PlanInput, PlanNode, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
@@ -14,6 +15,22 @@ pub(super) struct Names {
     pub nodes: HashMap<String, NodeId>,
     /// Nodes that are there but have faults of their own: no more is said of them.
     pub broken: Vec<String>,
+    /// Every node that stands in the file, to suggest from.
+    all: Vec<String>,
+    /// The node that asks: it cannot be what it means itself.
+    asking: String,
+}
+
+impl Names {
+    /// The nodes that have no faults, as they stand in the plan.
+    pub fn good<'b>(
+        &self,
+        builder: &'b PlanBuilder,
+    ) -> impl Iterator<Item = &'b PlanNode> + use<'b> {
+        let mut ids: Vec<NodeId> = self.nodes.values().copied().collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|id| builder.node(id))
+    }
 }
 
 /// Adds the nodes to the plan in order. What is wrong is reported, and the node left out.
@@ -25,7 +42,14 @@ pub(super) fn connect(
 ) -> Names {
     let mut names = Names {
         nodes: HashMap::new(),
+        all: drafts
+            .good
+            .iter()
+            .map(|d| d.name.value.clone())
+            .chain(drafts.broken.clone())
+            .collect(),
         broken: drafts.broken,
+        asking: String::new(),
     };
     let mut slots: Vec<Option<Draft>> = drafts.good.into_iter().map(Some).collect();
     for &position in order {
@@ -33,6 +57,7 @@ pub(super) fn connect(
             continue;
         };
         let name = draft.name.value.clone();
+        names.asking.clone_from(&name);
         match connect_node(draft, &names, builder, problems) {
             Some(node) => {
                 let id = builder.add(node);
@@ -41,6 +66,7 @@ pub(super) fn connect(
             None => names.broken.push(name),
         }
     }
+    names.asking.clear();
     // Those in a cycle have been reported as such.
     names
         .broken
@@ -60,7 +86,7 @@ fn connect_node(
     for need in &draft.contract.inputs {
         match resolve(need, names, builder) {
             Ok(Some(input)) => {
-                check_reads(&input, builder, &mut found);
+                check_reads(&input, names, builder, &mut found);
                 inputs.push(input);
             }
             Ok(None) => complete = false,
@@ -68,7 +94,7 @@ fn connect_node(
         }
     }
     if complete && !found.has_errors() && !draft.contract.unaligned {
-        check_origins(&inputs, builder, &mut found);
+        check_origins(&inputs, names, builder, &mut found);
     }
     let ok = complete && !found.has_errors();
     problems.extend(found);
@@ -101,10 +127,13 @@ fn resolve(
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Option<PlanInput>, Box<Problem>> {
-    let (from, port, column) = match find(&need.text, &need.place, need.is_column, names, builder)?
-    {
-        Some(found) => found,
-        None => return Ok(None),
+    let types = need
+        .reads
+        .first()
+        .filter(|_| need.is_column)
+        .map(|r| r.types.as_slice());
+    let Some((from, port, column)) = find(&need.text, &need.place, types, names, builder)? else {
+        return Ok(None);
     };
     Ok(Some(PlanInput {
         need: need.clone(),
@@ -116,11 +145,12 @@ fn resolve(
 
 type Found = Option<(NodeId, usize, Option<String>)>;
 
-/// The node, port and column that a reference names.
+/// The node, port and column that a reference names; `column` has the types that one may have
+/// where a column is asked for, and is none where a table is.
 pub(super) fn find(
     text: &str,
     place: &Place,
-    is_column: bool,
+    column: Option<&[ColumnType]>,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Found, Box<Problem>> {
@@ -130,26 +160,23 @@ pub(super) fn find(
         if names.broken.iter().any(|b| b == node_name) {
             return Ok(None);
         }
-        let all = names.nodes.keys().chain(&names.broken).map(String::as_str);
-        let mut sorted: Vec<&str> = all.clone().collect();
-        sorted.sort_unstable();
-        let help = match nearest(node_name, sorted.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the nodes are {}", sorted.join(", ")),
+        let others = names.all.iter().filter(|&name| *name != names.asking);
+        let all: Vec<&str> = others.map(String::as_str).collect();
+        let message = if node_name.is_empty() {
+            format!("`{text}` does not begin with the name of a node")
+        } else {
+            format!("there is no node `{node_name}`")
         };
         return Err(Box::new(
-            Problem::error(
-                "compile::unknown_node",
-                format!("there is no node `{node_name}`"),
-            )
-            .at(place, "refers to it")
-            .help(help),
+            Problem::error("compile::unknown_node", message)
+                .at(place, "no such node")
+                .help(suggest(node_name, "node", &all)),
         ));
     };
     let ports = &builder.node(id).ports;
-    match (is_column, &parts[1..]) {
-        (false, []) => Ok(Some((id, 0, None))),
-        (false, [port]) => match ports.iter().position(|p| p.name == *port) {
+    match (column, &parts[1..]) {
+        (None, []) => Ok(Some((id, 0, None))),
+        (None, [port]) => match ports.iter().position(|p| p.name == *port) {
             Some(port) => Ok(Some((id, port, None))),
             None if ports[0].columns.iter().any(|(c, _)| c == port) => Err(Box::new(
                 Problem::error(
@@ -161,21 +188,24 @@ pub(super) fn find(
             )),
             None => Err(unknown_port(node_name, port, ports, place)),
         },
-        (true, [column]) => Ok(Some((id, 0, Some((*column).to_owned())))),
-        (true, [port, column]) => match ports.iter().position(|p| p.name == *port) {
+        (Some(_), [column]) => Ok(Some((id, 0, Some((*column).to_owned())))),
+        (Some(_), [port, column]) => match ports.iter().position(|p| p.name == *port) {
             Some(port) => Ok(Some((id, port, Some((*column).to_owned())))),
             None => Err(unknown_port(node_name, port, ports, place)),
         },
-        (true, []) => Err(Box::new(
+        (Some(types), []) => Err(Box::new(
             Problem::error(
                 "compile::not_a_column",
                 format!("`{text}` is a table, and a column is asked for"),
             )
             .at(place, "a table")
-            .help(format!(
-                "write `{node_name}.COLUMN`; {}",
-                columns_in_words(&ports[0])
-            )),
+            .help(match fitting(&ports[0], types)[..] {
+                [only] => format!("write `{node_name}.{only}`"),
+                _ => format!(
+                    "write `{node_name}.COLUMN`; {}",
+                    columns_in_words(&ports[0])
+                ),
+            }),
         )),
         _ => Err(Box::new(
             Problem::error("compile::reference", format!("`{text}` has too many parts"))
@@ -189,7 +219,7 @@ fn unknown_port(node: &str, port: &str, ports: &[PortColumns], place: &Place) ->
     let all: Vec<&str> = ports.iter().map(|p| p.name).collect();
     let help = match nearest(port, all.iter().copied()) {
         Some(near) => format!("did you mean `{node}.{near}`?"),
-        None => format!("its ports are {}", all.join(", ")),
+        None => suggest(port, "port", &all),
     };
     Box::new(
         Problem::error(
@@ -199,96 +229,6 @@ fn unknown_port(node: &str, port: &str, ports: &[PortColumns], place: &Place) ->
         .at(place, "here")
         .help(help),
     )
-}
-
-fn columns_in_words(port: &PortColumns) -> String {
-    let names: Vec<String> = port
-        .columns
-        .iter()
-        .map(|(c, t)| format!("{c} ({t})"))
-        .collect();
-    if names.is_empty() {
-        "it has no columns".into()
-    } else {
-        format!("it has {}", names.join(", "))
-    }
-}
-
-fn check_reads(input: &PlanInput, builder: &PlanBuilder, problems: &mut Problems) {
-    let node = builder.node(input.from);
-    let port = &node.ports[input.port];
-    for Read { column, types, .. } in &input.need.reads {
-        let place = &input.need.place;
-        match port.columns.iter().find(|(name, _)| name == column) {
-            None if port.open => {}
-            None => {
-                let near = nearest(column, port.columns.iter().map(|(c, _)| c.as_str()));
-                let help = near.map_or_else(
-                    || columns_in_words(port),
-                    |near| format!("did you mean `{near}`? {}", columns_in_words(port)),
-                );
-                problems.push(
-                    Problem::error(
-                        "compile::unknown_column",
-                        format!("`{}` has no column `{column}`", node.name),
-                    )
-                    .at(place, format!("`{column}` is read from here"))
-                    .help(help),
-                );
-            }
-            Some((_, found)) if !types.iter().any(|t| t.accepts(*found)) => {
-                let wanted: Vec<String> = types.iter().map(ToString::to_string).collect();
-                problems.push(
-                    Problem::error(
-                        "compile::column_type",
-                        format!(
-                            "`{}.{column}` holds {found}, and `{}` needs {}",
-                            node.name,
-                            input.need.key,
-                            wanted.join(" or ")
-                        ),
-                    )
-                    .at(place, "this column")
-                    .maybe_help(other_columns(port, types)),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-fn other_columns(port: &PortColumns, types: &[ColumnType]) -> Option<String> {
-    let fitting: Vec<&str> = port
-        .columns
-        .iter()
-        .filter(|(name, found)| name != UNIQUE_IDX && types.iter().any(|t| t.accepts(*found)))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    (!fitting.is_empty()).then(|| format!("of its columns, {} would do", fitting.join(", ")))
-}
-
-/// Tables that are zipped must come from the same rows.
-fn check_origins(inputs: &[PlanInput], builder: &PlanBuilder, problems: &mut Problems) {
-    let origin = |input: &PlanInput| builder.node(input.from).ports[input.port].origin;
-    let Some(first) = inputs.iter().find(|i| origin(i).is_some()) else {
-        return;
-    };
-    for input in inputs {
-        if origin(input).is_some() && origin(input) != origin(first) {
-            problems.push(
-                Problem::error(
-                    "compile::rows_differ",
-                    format!(
-                        "`{}` and `{}` do not have the same rows",
-                        first.need.text, input.need.text
-                    ),
-                )
-                .at(&input.need.place, "these rows come from another table")
-                .at(&first.need.place, "than these")
-                .help("compute both from the same rows"),
-            );
-        }
-    }
 }
 
 fn port_columns(

@@ -157,10 +157,17 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// Sorted by place, so that a reader meets them as in the file.
+    /// Sorted by place, so that a reader meets them as in the file. What several nodes meet at one
+    /// place (a parameter that they share) is said once.
     pub fn sorted(mut self) -> Self {
+        let place = |p: &Problem| {
+            p.labels
+                .first()
+                .map_or(0..0, |(place, _)| place.range.clone())
+        };
+        self.0.sort_by_key(|p| place(p).start);
         self.0
-            .sort_by_key(|p| p.labels.first().map_or(0, |(place, _)| place.range.start));
+            .dedup_by(|a, b| a.message == b.message && a.help == b.help && place(a) == place(b));
         self
     }
 

@@ -1,4 +1,4 @@
-//! The nearest name to a misspelt one.
+//! What to write instead of a name that there is not.
 
 /// The candidate that `word` is most likely a misspelling of, if any is near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -11,6 +11,16 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         })
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// What to write instead of `word`: the nearest of `names`, else all there are.
+pub fn suggest(word: &str, noun: &str, names: &[&str]) -> String {
+    match (nearest(word, names.iter().copied()), names) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, []) => format!("there are no {noun}s"),
+        (None, [one]) => format!("the only {noun} is {one}"),
+        (None, all) => format!("the {noun}s are {}", all.join(", ")),
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,8 @@ pub struct FileNeed {
 pub enum FileUse {
     /// Counts by content.
     File(DataPath),
+    /// A file, or all that a glob matches: each counts by content, and their names count too.
+    Files(DataPath),
     /// Must be there; what is in it counts through the rows that point into it.
     Folder(DataPath),
     /// All files of a model count by content.
@@ -157,6 +159,15 @@ impl Contract {
         self.files.push(FileNeed {
             key,
             usage: FileUse::File(path.clone()),
+            place: path.place.clone(),
+        });
+    }
+
+    /// A file or a glob of files ([`DataPath::files`]).
+    pub fn files(&mut self, key: &'static str, path: &DataPath) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::Files(path.clone()),
             place: path.place.clone(),
         });
     }

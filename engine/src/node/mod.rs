@@ -6,6 +6,7 @@ mod context;
 mod contract;
 mod error;
 mod format;
+mod glob;
 mod inputs;
 mod kind;
 mod record_key;

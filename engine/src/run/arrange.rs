@@ -11,7 +11,7 @@ use super::RunError;
 use crate::cache::{Cache, Piece};
 use crate::node::{Port, RowsOf};
 use crate::plan::PlanNode;
-use crate::table::{Chunk, ColumnType, KEY, Table, UNIQUE_IDX};
+use crate::table::{Chunk, ColumnType, KEY, Table, UNIQUE_IDX, is_supported};
 
 /// The table of a port out of its stored pieces.
 pub(super) fn table(

@@ -51,6 +51,14 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
                     .into_owned();
                 members.insert(name, cache.files.digest(path.path())?);
             }
+            FileUse::Files(path) => {
+                let found = path
+                    .found()
+                    .map_err(|reason| RunError::new(format!("`{}`: {reason}", need.key)))?;
+                for (name, file) in found {
+                    members.insert(name, cache.files.digest(&file)?);
+                }
+            }
             FileUse::Folder(path) => {
                 // Rows hold paths into it, so where it stands is part of the content.
                 let place =

@@ -3,8 +3,10 @@
 //! Knows nothing of node kinds: a node's configuration stays a value until the kind decodes it.
 
 mod decode;
+mod fault;
 mod params;
 mod pipeline;
+mod stand_in;
 mod value;
 mod yaml;
 

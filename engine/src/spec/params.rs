@@ -1,11 +1,15 @@
 //! Parameters: `${name}`, `${env:NAME}` and `--set name=value`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::value::{Data, Value};
 use super::yaml;
-use crate::diagnostics::{Problem, Problems, Source, Spanned, nearest};
+use crate::diagnostics::{Problem, Problems, Source, Spanned, nearest, suggest};
+
+const MAX_DEPTH: usize = 64;
+/// Parameters copy what they name; this bounds what a small file can blow up to (bytes and values).
+const MAX_SIZE: usize = 1_000_000;
 
 /// One `--set name=value`.
 #[derive(Clone, Debug)]
@@ -57,22 +61,13 @@ impl Params {
                 *slot = o.value.clone();
                 continue;
             }
-            let near = nearest(&o.name, values.keys().map(String::as_str));
-            let help = near.map_or_else(
-                || {
-                    format!(
-                        "its parameters are {}",
-                        values.keys().cloned().collect::<Vec<_>>().join(", ")
-                    )
-                },
-                |near| format!("did you mean `{near}`?"),
-            );
+            let names: Vec<&str> = values.keys().map(String::as_str).collect();
             problems.push(
                 Problem::error(
                     "spec::unknown_param",
                     format!("--set {}: the pipeline has no such parameter", o.name),
                 )
-                .help(help),
+                .help(suggest(&o.name, "parameter", &names)),
             );
         }
         let mut params = Self { values };
@@ -83,36 +78,77 @@ impl Params {
     /// Parameters may use each other, in any order, but not in a circle.
     fn resolve_each_other(&mut self, problems: &mut Problems) {
         let names: Vec<String> = self.values.keys().cloned().collect();
-        for _ in 0..names.len() {
-            let mut open = false;
-            for name in &names {
-                let Some(value) = self.values.get(name).cloned() else {
-                    continue;
-                };
-                if uses_param(&value) {
-                    let resolved = self.substitute(&value, &mut Problems::default());
-                    open |= uses_param(&resolved);
-                    self.values.insert(name.clone(), resolved);
-                }
-            }
-            if !open {
-                return;
+        let mut done = HashSet::new();
+        for name in &names {
+            self.resolve(name, &mut Vec::new(), &mut done, problems);
+        }
+    }
+
+    /// Puts into a parameter what it uses, after doing the same with those. `path` leads to it.
+    fn resolve(
+        &mut self,
+        name: &str,
+        path: &mut Vec<String>,
+        done: &mut HashSet<String>,
+        problems: &mut Problems,
+    ) {
+        let Some(value) = self.values.get(name).cloned() else {
+            return;
+        };
+        if done.contains(name) {
+            return;
+        }
+        if let Some(start) = path.iter().position(|p| p == name) {
+            problems.push(self.circle(&path[start..]));
+            return;
+        }
+        if path.len() > MAX_DEPTH {
+            problems.push(
+                Problem::error(
+                    "spec::too_deep",
+                    "parameters use each other in too long a chain",
+                )
+                .at(&value.place, "up to here"),
+            );
+            return;
+        }
+        path.push(name.to_owned());
+        for used in used_params(&value) {
+            self.resolve(&used, path, done, problems);
+        }
+        path.pop();
+        // A member of a circle has been reported; what it would become is of no use.
+        if problems.has_errors() || !done.insert(name.to_owned()) {
+            return;
+        }
+        let resolved = self.substitute(&value, problems);
+        if size(&resolved) > MAX_SIZE {
+            problems.push(
+                Problem::error(
+                    "spec::too_large",
+                    format!("the parameter `{name}` grows too large"),
+                )
+                .at(&value.place, "with what it uses put in"),
+            );
+        } else {
+            self.values.insert(name.to_owned(), resolved);
+        }
+    }
+
+    fn circle(&self, names: &[String]) -> Problem {
+        let mut path: Vec<&str> = names.iter().map(String::as_str).collect();
+        path.extend(path.first().copied());
+        let mut problem = Problem::error(
+            "spec::param_cycle",
+            format!("the parameters make a circle: {}", path.join(" → ")),
+        )
+        .help("a parameter cannot be made from what is made from it");
+        for (name, next) in path.iter().zip(path.iter().skip(1)) {
+            if let Some(value) = self.values.get(*name) {
+                problem = problem.at(&value.place, format!("`{name}` uses `{next}`"));
             }
         }
-        for (name, value) in &self.values {
-            if let Some(used) = used_params(value)
-                .into_iter()
-                .find(|used| self.values.contains_key(used))
-            {
-                problems.push(
-                    Problem::error(
-                        "spec::param_cycle",
-                        format!("the parameter `{name}` is made of itself"),
-                    )
-                    .at(&value.place, format!("`${{{used}}}` leads back here")),
-                );
-            }
-        }
+        problem
     }
 
     /// `value` with every `${...}` put in.
@@ -209,7 +245,8 @@ impl Params {
                                 "spec::env",
                                 format!("the environment has no variable {name}"),
                             )
-                            .at(&value.place, "asked for here"),
+                            .at(&value.place, "asked for here")
+                            .help(format!("set it for this program: {name}=... trommel ...")),
                         );
                         return unchanged;
                     }
@@ -233,7 +270,7 @@ impl Params {
         let help = match near {
             Some(near) => format!("did you mean `${{{near}}}`?"),
             None if names.is_empty() => "the file has no `params`".into(),
-            None => format!("the parameters are {}", names.join(", ")),
+            None => suggest(name, "parameter", &names),
         };
         Problem::error(
             "spec::unknown_param",
@@ -314,11 +351,11 @@ fn used_params(value: &Value) -> Vec<String> {
     }
 }
 
-fn uses_param(value: &Value) -> bool {
+fn size(value: &Value) -> usize {
     match &value.data {
-        Data::Text(text) => text.contains("${"),
-        Data::List(items) => items.iter().any(uses_param),
-        Data::Map(entries) => entries.iter().any(|(_, v)| uses_param(v)),
-        _ => false,
+        Data::Text(text) | Data::Secret { text, .. } => text.len(),
+        Data::List(items) => items.iter().map(size).sum::<usize>() + 1,
+        Data::Map(entries) => entries.iter().map(|(_, v)| size(v)).sum::<usize>() + 1,
+        _ => 1,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::params::{Override, Params};
 use super::value::{Data, Value};
 use super::yaml;
-use crate::diagnostics::{Place, Problem, Problems, Source, Spanned, nearest};
+use crate::diagnostics::{Place, Problem, Problems, Source, Spanned, nearest, suggest};
 
 /// One pipeline file.
 #[derive(Debug)]
@@ -16,6 +16,10 @@ pub struct Pipeline {
     pub params: serde_json::Value,
     pub nodes: Vec<NodeSpec>,
     pub outputs: Vec<OutputSpec>,
+    /// What is wrong with the parts that could not be read; a pipeline with errors does not compile.
+    pub faults: Problems,
+    /// Nodes that could not be read, whose names others may refer to.
+    pub broken: Vec<String>,
 }
 
 /// A node: its name, its kind, and a configuration that only the kind can read.
@@ -39,16 +43,22 @@ pub struct OutputSpec {
 const TOP_KEYS: [&str; 5] = ["version", "name", "params", "nodes", "outputs"];
 const OUTPUT_KEYS: [&str; 3] = ["from", "path", "format"];
 
-/// Reads a pipeline file and puts its parameters in.
+/// Reads a pipeline file and puts its parameters in. Faults of single parts are kept beside what
+/// could be read, so that compiling finds those of the rest too.
 pub fn read_pipeline(path: &Path, overrides: &[Override]) -> Result<Pipeline, Problems> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at]
+            .iter()
+            .filter(|&&b| b == b'\n')
+            .count();
         Problem::error(
             "spec::not_text",
-            format!("{shown} is not text (UTF-8): byte {at} is no character"),
+            format!("{shown} is not text (UTF-8): byte {at}, in line {line}, is no character"),
         )
+        .help("save it as UTF-8")
     })?;
     let folder = path
         .parent()
@@ -107,6 +117,10 @@ pub(crate) fn parse_pipeline(
         0..source.text().lines().next().map_or(0, str::len),
     );
     check_version(&root, &top, &mut problems);
+    if root.get("version").is_some() && problems.iter().any(|p| p.code == "spec::version") {
+        // The rest may mean something else in another version.
+        return Err(problems.sorted());
+    }
     let name = read_name(&root, source, &mut problems);
 
     let declared = match root.get("params").map(|v| (&v.data, v)) {
@@ -117,7 +131,18 @@ pub(crate) fn parse_pipeline(
             Vec::new()
         }
     };
-    let params = Params::new(declared.clone(), overrides, &mut problems);
+    let mut of_params = Problems::default();
+    let params = Params::new(declared.clone(), overrides, &mut of_params);
+    let uncertain = of_params.has_errors() || misspelt(entries, &TOP_KEYS, "params");
+    problems.extend(of_params);
+    if uncertain
+        || root
+            .get("params")
+            .is_some_and(|v| !matches!(v.data, Data::Null | Data::Map(_)))
+    {
+        // Each use of a parameter would be a fault of its own.
+        return Err(problems.sorted());
+    }
     let resolved_params = declared
         .iter()
         .map(|(k, _)| {
@@ -129,8 +154,9 @@ pub(crate) fn parse_pipeline(
         })
         .collect();
 
-    let mut nodes = Vec::new();
+    let (mut nodes, mut broken) = (Vec::new(), Vec::new());
     match root.get("nodes").map(|v| (&v.data, v)) {
+        None if misspelt(entries, &TOP_KEYS, "nodes") => {}
         None => problems.push(
             Problem::error("spec::missing_key", "the key `nodes` is missing")
                 .at(&top, "in this file")
@@ -138,11 +164,14 @@ pub(crate) fn parse_pipeline(
         ),
         Some((Data::Map(entries), _)) => {
             for (name, value) in entries {
-                nodes.extend(read_node(
-                    name,
-                    &params.substitute(value, &mut problems),
-                    &mut problems,
-                ));
+                let mut found = Problems::default();
+                let value = params.substitute(value, &mut found);
+                let node = read_node(name, &value, &mut found);
+                match node.filter(|_| !found.has_errors()) {
+                    Some(node) => nodes.push(node),
+                    None => broken.push(name.value.clone()),
+                }
+                problems.extend(found);
             }
         }
         Some((_, v)) => problems.push(wrong_type("nodes", "a mapping of NAME: { kind: ... }", v)),
@@ -152,15 +181,24 @@ pub(crate) fn parse_pipeline(
         None | Some((Data::Null, _)) => {}
         Some((Data::List(items), _)) => {
             for item in items {
-                outputs.extend(read_output(
-                    &params.substitute(item, &mut problems),
-                    &mut problems,
-                ));
+                let mut found = Problems::default();
+                let item = params.substitute(item, &mut found);
+                if !found.has_errors() {
+                    outputs.extend(read_output(&item, &mut found));
+                }
+                problems.extend(found);
             }
         }
         Some((_, v)) => problems.push(wrong_type("outputs", "a list of { from, path, format }", v)),
     }
-    if problems.has_errors() {
+    // Of nodes that could not be found at all, nothing can be said about who refers to them.
+    if !matches!(
+        root.get("nodes"),
+        Some(Value {
+            data: Data::Map(_),
+            ..
+        })
+    ) {
         return Err(problems.sorted());
     }
     Ok(Pipeline {
@@ -169,6 +207,8 @@ pub(crate) fn parse_pipeline(
         params: serde_json::Value::Object(resolved_params),
         nodes,
         outputs,
+        faults: problems,
+        broken,
     })
 }
 
@@ -187,7 +227,7 @@ fn check_version(root: &Value, top: &Place, problems: &mut Problems) {
                 "spec::version",
                 format!("this program reads version 1, found {}", v.describe()),
             )
-            .at(&v.place, "not 1"),
+            .at(&v.place, "not the number 1"),
         ),
     }
 }
@@ -220,18 +260,22 @@ fn unknown_key(key: &Spanned<String>, known: &[&str], problems: &mut Problems) {
     if known.contains(&key.value.as_str()) {
         return;
     }
-    let help = nearest(&key.value, known.iter().copied()).map_or_else(
-        || format!("the keys are {}", known.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
     problems.push(
         Problem::error(
             "spec::unknown_key",
             format!("there is no key `{}` here", key.value),
         )
         .at(&key.place, "unknown key")
-        .help(help),
+        .help(suggest(&key.value, "key", known)),
     );
+}
+
+/// An unknown key is likely to stand for `meant`, so that one is not missing as well.
+fn misspelt(entries: &[(Spanned<String>, Value)], known: &[&str], meant: &str) -> bool {
+    entries.iter().any(|(key, _)| {
+        !known.contains(&key.value.as_str())
+            && nearest(&key.value, known.iter().copied()) == Some(meant)
+    })
 }
 
 fn read_node(name: &Spanned<String>, value: &Value, problems: &mut Problems) -> Option<NodeSpec> {
@@ -322,6 +366,7 @@ fn read_output(value: &Value, problems: &mut Problems) -> Option<OutputSpec> {
             problems.push(wrong_type(key, "text", other));
             None
         }
+        None if misspelt(entries, &OUTPUT_KEYS, key) => None,
         None => {
             problems.push(
                 Problem::error("spec::missing_key", format!("the output has no `{key}`"))

@@ -40,6 +40,8 @@ struct Open {
     start: usize,
     end: usize,
     anchor: usize,
+    /// Written with brackets: it ends at its bracket, another one where its last item ends.
+    flow: bool,
     items: Items,
 }
 
@@ -107,7 +109,7 @@ impl<'a> Builder<'a> {
                     .at(&place, "here"));
                 };
                 self.nodes += count(&value);
-                self.add(value, 0)?;
+                self.add(Value { place, ..value }, 0)?;
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
@@ -122,10 +124,13 @@ impl<'a> Builder<'a> {
             )
             .at(&self.place(range), "here"));
         }
+        // An anchor stands before the bracket and belongs to the same range.
+        let flow = self.place(range.clone()).text().ends_with(['[', '{']);
         self.stack.push(Open {
             start: range.start,
             end: range.end,
             anchor,
+            flow,
             items,
         });
         Ok(())
@@ -135,12 +140,7 @@ impl<'a> Builder<'a> {
         let Some(open) = self.stack.pop() else {
             return Ok(());
         };
-        // A flow collection ends at its bracket, a block one where its last item ends.
-        let opened_by_bracket = matches!(
-            self.source.text().as_bytes().get(open.start),
-            Some(b'[' | b'{')
-        );
-        let end = if opened_by_bracket {
+        let end = if open.flow {
             range.end.max(open.end)
         } else {
             open.end
@@ -204,10 +204,13 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Result<Value, Problem> {
-        let place = Place::new(self.source.clone(), 0..0);
+        let nothing = if self.source.text().trim().is_empty() {
+            "is empty"
+        } else {
+            "holds nothing but comments"
+        };
         self.root.filter(|v| !matches!(v.data, Data::Null)).ok_or_else(|| {
-            Problem::error("spec::empty", format!("{} is empty", self.source.name()))
-                .at(&place, "")
+            Problem::error("spec::empty", format!("{} {nothing}", self.source.name()))
                 .help("a pipeline file has `version: 1`, `name` and `nodes`; `trommel init DIR` writes one to start from")
         })
     }
@@ -221,8 +224,16 @@ impl<'a> Builder<'a> {
             .bytes
             .at(error.marker().index())
             .min(self.source.text().len());
-        Problem::error("spec::yaml", format!("this is not YAML: {}", error.info()))
+        let tab = error.info().contains("tab");
+        let problem = Problem::error("spec::yaml", format!("this is not YAML: {}", error.info()))
             .at(&self.place(at..at), "the parser got to here")
+            .maybe_help(tab.then(|| "indent with spaces".to_owned()));
+        match self.stack.last() {
+            Some(open) if open.flow => {
+                problem.at(&self.place(open.start..open.start + 1), "inside of this")
+            }
+            _ => problem,
+        }
     }
 }
 
@@ -340,69 +351,5 @@ impl ByteIndex {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn value(text: &str) -> Value {
-        parse(&Source::new("t.yaml", text, ".")).unwrap()
-    }
-
-    fn fault(text: &str) -> Problem {
-        parse(&Source::new("t.yaml", text, ".")).unwrap_err()
-    }
-
-    #[test]
-    fn places_are_bytes() {
-        let v = value("é: ü\nlist: [1, 2e-5]\n");
-        assert_eq!(v.get("é").unwrap().place.text(), "ü");
-        let list = v.get("list").unwrap();
-        assert_eq!(list.place.text(), "[1, 2e-5]");
-        assert_eq!(v.to_json().to_string(), r#"{"é":"ü","list":[1,0.00002]}"#);
-    }
-
-    #[test]
-    fn scalars_as_serde_yaml_reads_them() {
-        let v = value("a: 1\nb: '1'\nc: true\nd: ~\ne: 1.5\nf: hello\ng: !!str 1\nh: 1e3\ni: e5");
-        assert_eq!(
-            v.to_json().to_string(),
-            r#"{"a":1,"b":"1","c":true,"d":null,"e":1.5,"f":"hello","g":"1","h":1000.0,"i":"e5"}"#
-        );
-    }
-
-    #[test]
-    fn aliases_and_merges() {
-        let v = value("base: &b {x: 1, y: 2}\nc: {<<: *b, y: 3}\nd: *b");
-        assert_eq!(
-            v.get("c").unwrap().to_json().to_string(),
-            r#"{"y":3,"x":1}"#
-        );
-        assert_eq!(
-            v.get("d").unwrap().to_json().to_string(),
-            r#"{"x":1,"y":2}"#
-        );
-    }
-
-    #[test]
-    fn faults() {
-        assert_eq!(fault("").code, "spec::empty");
-        assert_eq!(fault("a: 1\na: 2").code, "spec::duplicate_key");
-        assert_eq!(fault("a: [1").code, "spec::yaml");
-        assert_eq!(fault("a: 1\n---\nb: 2").code, "spec::several_documents");
-        assert_eq!(fault(&"[".repeat(200)).code, "spec::too_deep");
-        let mut bomb = String::from("a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n");
-        for i in 1..9 {
-            let refs = vec![format!("*a{}", i - 1); 9].join(", ");
-            bomb += &format!("a{i}: &a{i} [{refs}]\n");
-        }
-        assert_eq!(fault(&bomb).code, "spec::too_large");
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(text in "[a-z0-9:&*<>{}\\[\\], \n'\"|#é-]{0,80}") {
-            let _ = parse(&Source::new("t.yaml", text, "."));
-        }
-    }
-}
+#[path = "yaml_tests.rs"]
+mod tests;

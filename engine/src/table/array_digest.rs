@@ -16,6 +16,24 @@ pub fn array_digest(array: &dyn Array) -> Digest {
     digester.finish()
 }
 
+/// Whether tables hold columns of this type: others are refused before they are digested.
+pub fn is_supported(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null
+        | DataType::Boolean
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::FixedSizeBinary(_) => true,
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            is_supported(field.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().all(|f| is_supported(f.data_type())),
+        other => other.primitive_width().is_some(),
+    }
+}
+
 fn feed(array: &dyn Array, out: &mut Digester) {
     out.push("type", type_tag(array.data_type()).as_bytes());
     out.push("rows", &(array.len() as u64).to_le_bytes());
@@ -150,13 +168,10 @@ fn feed_list<O: OffsetSizeTrait>(array: &arrow::array::GenericListArray<O>, out:
 
 fn feed_fixed_width(array: &dyn Array, nulls: Option<&NullBuffer>, out: &mut Digester) {
     let data = array.to_data();
-    let width = data
-        .data_type()
-        .primitive_width()
-        .unwrap_or(match data.data_type() {
-            DataType::FixedSizeBinary(width) => *width as usize,
-            other => unreachable!("a table holds no column of type {other}"),
-        });
+    let width = match data.data_type() {
+        DataType::FixedSizeBinary(width) => *width as usize,
+        other => other.primitive_width().unwrap_or(0),
+    };
     let start = data.offset() * width;
     let bytes = &data.buffers()[0].as_slice()[start..start + data.len() * width];
     match nulls {

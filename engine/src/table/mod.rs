@@ -10,7 +10,7 @@ mod row_digest;
 mod types;
 mod values;
 
-pub use array_digest::array_digest;
+pub use array_digest::{array_digest, is_supported};
 pub use chunk::{Chunk, Column, Table};
 pub use digest::{Digest, Digester};
 pub use ipc::{StoredBatch, decode_stream, encode_stream, write_batch};

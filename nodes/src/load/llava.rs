@@ -10,8 +10,7 @@
 //! instructions: { kind: load.llava, annotations: ../data/llava_instruct_158k.json, images: ../data/coco/train2017 }
 //! ```
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow::array::{FixedSizeBinaryArray, ListArray, StringArray, StructArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
@@ -20,6 +19,8 @@ use trommel_engine::node::prelude::*;
 
 use self::reader::LlavaReader;
 use self::record::Record;
+use super::images::{Images, OnMissingImage};
+use super::with_causes;
 
 pub mod original;
 pub mod reader;
@@ -47,18 +48,7 @@ pub struct Config {
     pub columns: Vec<String>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnMissingImage {
-    #[default]
-    Error,
-    Drop,
-    Keep,
-}
-
 const OWN: [&str; 7] = [KEY, UNIQUE_IDX, "id", "image", "text", "conversations", "raw"];
-/// Missing images that a message names.
-const NAMED: usize = 10;
 
 impl Kind for Llava {
     const NAME: &'static str = "load.llava";
@@ -90,30 +80,20 @@ impl Kind for Llava {
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        let folder = match &config.images {
-            Some(images) => images.path().to_owned(),
-            None => config.annotations.path().parent().unwrap_or(Path::new(".")).to_owned(),
-        };
+        let annotations = config.annotations.path();
+        let images = Images::new(config.images.as_ref(), annotations, config.on_missing_image)?;
         Ok(Work::table(Load {
-            annotations: config.annotations.path().to_owned(),
-            images: std::path::absolute(folder)?,
-            on_missing: config.on_missing_image,
+            annotations: annotations.to_owned(),
+            images,
             columns: config.columns.clone(),
-            exists: HashMap::new(),
-            missing: Vec::new(),
         }))
     }
 }
 
 struct Load {
     annotations: PathBuf,
-    images: PathBuf,
-    on_missing: OnMissingImage,
+    images: Images,
     columns: Vec<String>,
-    /// Many records share an image; each is looked for once.
-    exists: HashMap<PathBuf, bool>,
-    /// `unique_idx` and image of records whose image is not there.
-    missing: Vec<(u64, PathBuf)>,
 }
 
 impl TableNode for Load {
@@ -128,7 +108,7 @@ impl TableNode for Load {
             let mut rows = Rows::new(&self.columns);
             for (number, record) in (read..).zip(records) {
                 let key = keys.next(record.raw.as_bytes());
-                if let Some(image) = self.image(number, &record, outputs) {
+                if let Some(image) = self.images.find(number, record.image.as_deref(), outputs) {
                     rows.add(key, number, record, image, &self.columns)?;
                 }
             }
@@ -138,53 +118,7 @@ impl TableNode for Load {
             }
             context.progress(read, None, "records");
         }
-        self.report_missing(context)
-    }
-}
-
-impl Load {
-    /// The record's image: none for a record that is left out, some none for one without an image.
-    #[expect(clippy::option_option, reason = "left out and without an image are two things")]
-    fn image(&mut self, number: u64, record: &Record, outputs: &mut dyn Outputs) -> Option<Option<String>> {
-        let Some(image) = &record.image else { return Some(None) };
-        let path = self.images.join(image);
-        let exists = match self.exists.get(&path) {
-            Some(&exists) => exists,
-            None => {
-                let exists = path.is_file();
-                outputs.depends_on_existence(path.clone(), exists);
-                self.exists.insert(path.clone(), exists);
-                exists
-            }
-        };
-        if exists {
-            return Some(Some(path.to_string_lossy().into_owned()));
-        }
-        self.missing.push((number, path));
-        (self.on_missing != OnMissingImage::Drop).then_some(None)
-    }
-
-    fn report_missing(&self, context: &Context<'_>) -> Result<(), NodeError> {
-        let Some((first, path)) = self.missing.first() else { return Ok(()) };
-        let count = self.missing.len();
-        match self.on_missing {
-            OnMissingImage::Error => {
-                let named: Vec<String> =
-                    self.missing.iter().take(NAMED).map(|(n, p)| format!("  unique_idx {n}: {}", p.display())).collect();
-                let more = if count > NAMED { format!("\n  and {} more", count - NAMED) } else { String::new() };
-                Err(NodeError::new(format!("{count} images are not there:\n{}{more}", named.join("\n"))).help(
-                    "check `images`, or say `on_missing_image: drop` (leave these records out) or `keep` (keep them without image)",
-                ))
-            }
-            OnMissingImage::Drop => {
-                context.warn(format!("{count} records were left out since their image is not there; the first: unique_idx {first}, {}", path.display()));
-                Ok(())
-            }
-            OnMissingImage::Keep => {
-                context.warn(format!("{count} records lost their image since it is not there; the first: unique_idx {first}, {}", path.display()));
-                Ok(())
-            }
-        }
+        self.images.report_missing(context)
     }
 }
 
@@ -288,15 +222,4 @@ impl Rows {
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
-}
-
-/// An error and what caused it, in one text.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -1,8 +1,10 @@
 //! Reads scores that were computed elsewhere: a JSON object of `unique_idx` to number or null.
 //!
-//! This is the form of the published program's files (CLIP score, ImageReward, judge). A row that the file
-//! does not name has no score, and the log says how many there are. NaN, infinities, keys that are no
-//! `unique_idx` of the input and keys that come twice are errors that name them.
+//! This is the form of the published program's files (CLIP score, ImageReward, judge). Every row of the input must
+//! be named; null means that it has no score, and the log says how many such rows there are. NaN, infinities, keys
+//! that are no `unique_idx` of the input and keys that come twice are errors that name them. Where rows were left
+//! out upstream (the numbers of `input` have gaps), a file for the full data set will do: only the scores of rows
+//! that are there are taken.
 //!
 //! ```yaml
 //! reward: { kind: load.scores, input: instructions, path: ../data/llava_imagereward.json, column: image_reward }
@@ -11,8 +13,8 @@
 use arrow::array::Float64Array;
 use trommel_engine::node::prelude::*;
 
-use super::llava::with_causes;
-use super::positions;
+use super::positions::Positions;
+use super::with_causes;
 
 pub mod parse;
 
@@ -54,10 +56,8 @@ struct Load {
 
 impl TableNode for Load {
     fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
-        let positions = positions(inputs.table("input")?)?;
-        let of = positions.iter().max().map_or(0, |&last| last + 1);
-        let scores = parse::read_scores(&self.path, of).map_err(|e| NodeError::new(with_causes(&e)))?;
-        let values: Vec<Option<f64>> = positions.iter().map(|&p| scores[p]).collect();
+        let positions = Positions::of(inputs.table("input")?)?;
+        let values = parse::read_scores(&self.path, &positions).map_err(|e| NodeError::new(with_causes(&e)))?;
         let without = values.iter().filter(|v| v.is_none()).count();
         if without > 0 {
             context.warn(format!("{without} of {} rows have no score in {}", values.len(), self.path.display()));

@@ -1,7 +1,9 @@
 //! Reads vectors that were computed elsewhere, one per row, in the order of `unique_idx`.
 //!
 //! `.safetensors` (one matrix N x D), `.npy` (C order, N x D), or the published program's `.pt` (a dict of
-//! "0", "1", ... to vectors). f16, f32 and f64 become f32. Values that are not finite are errors.
+//! "0", "1", ... to vectors). f16, f32 and f64 become f32. Values that are not finite are errors, and so is a number
+//! of vectors that is not that of the rows. Where rows were left out upstream (the numbers of `input` have gaps), a
+//! file for the full data set will do.
 //!
 //! ```yaml
 //! features: { kind: load.vectors, input: instructions, path: ../data/llava_clip_feature.pt, column: clip }
@@ -10,8 +12,8 @@
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::{CHUNK_ROWS, list_of_floats};
 
-use super::llava::with_causes;
-use super::positions;
+use super::positions::Positions;
+use super::with_causes;
 
 mod npy;
 pub mod table;
@@ -55,10 +57,9 @@ struct Load {
 impl TableNode for Load {
     fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
         let fault = |e: table::VectorsError| NodeError::new(with_causes(&e));
-        let positions = positions(inputs.table("input")?)?;
-        let of = positions.iter().max().map_or(0, |&last| last + 1);
-        let vectors = table::Vectors::open(&self.path, of).map_err(fault)?;
-        for rows in positions.chunks(CHUNK_ROWS) {
+        let positions = Positions::of(inputs.table("input")?)?;
+        let vectors = table::Vectors::open(&self.path, &positions).map_err(fault)?;
+        for rows in positions.rows().chunks(CHUNK_ROWS) {
             context.check_cancelled()?;
             let mut values = Vec::with_capacity(rows.len() * vectors.dim());
             // Neighbours in the table are nearly always neighbours in the file.

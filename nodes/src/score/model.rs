@@ -67,8 +67,34 @@ pub fn build(kind: &'static str, config: &Config) -> Result<Work, NodeError> {
         "model": std::path::absolute(model)?,
         "precision": config.precision,
         "batch_size": config.batch_size,
-        "image": config.image,
-        "text": config.text,
     });
-    Ok(Work::rows(Remote::new(kind, worker, config.device)))
+    Ok(Work::rows(ImageAndText {
+        remote: Remote::new(kind, worker, config.device),
+        image: config.image.clone(),
+        text: config.text.clone(),
+    }))
+}
+
+/// The worker knows the two columns as `image` and `text`, whatever the pipeline calls them.
+struct ImageAndText {
+    remote: Remote,
+    image: String,
+    text: String,
+}
+
+impl RowNode for ImageAndText {
+    fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
+        let column = |name: &str| {
+            rows.column_by_name(name)
+                .cloned()
+                .ok_or_else(|| NodeError::new(format!("there is no column `{name}`")))
+        };
+        let columns = [("image", column(&self.image)?, true), ("text", column(&self.text)?, true)];
+        let named = RecordBatch::try_from_iter_with_nullable(columns)?;
+        self.remote.rows(&named, context)
+    }
+
+    fn close(&mut self, context: &Context<'_>) {
+        self.remote.close(context);
+    }
 }

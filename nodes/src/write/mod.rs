@@ -7,12 +7,15 @@ mod csv;
 mod jsonl;
 mod llava;
 mod lock;
+mod parquet;
 
 pub use csv::csv_bytes;
+pub use parquet::parquet_bytes;
 
 pub const FORMATS: &[&dyn Format] = &[
     &llava::Llava,
     &jsonl::Jsonl,
     &csv::Csv,
+    &parquet::Parquet,
     &arrow_file::ArrowFile,
 ];

@@ -1,8 +1,11 @@
-//! Where tensors live: the choice between CPU and GPU, libtorch's CUDA half, and the number of threads.
+//! Where tensors live: the choice between CPU and GPU, libtorch's CUDA half, its environment, and the number of threads.
 
 use std::fs;
+use std::io;
 use std::num::NonZero;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
@@ -24,15 +27,25 @@ pub enum DeviceError {
     Threads { value: String },
 }
 
-/// Must be called first thing in `main`: sets what libtorch reads from the environment.
-#[expect(
-    unsafe_code,
-    reason = "the environment is how libtorch takes this setting, and no other thread runs yet"
-)]
-pub fn prepare() {
-    // cuDNN's attention is slower than the flash kernels for the lengths seen here, and is tried first otherwise.
-    // SAFETY: `main` calls this before it starts any thread.
-    unsafe { std::env::set_var("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1") };
+/// What libtorch and its OpenMP must find in the environment when they load, and why. What the user has set stays.
+const ENVIRONMENT: [(&str, &str); 2] = [
+    // Else threads that wait for work spin: on cores that other programs use as well, training took 13 times as long.
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    // cuDNN's attention, which is tried first otherwise, is slower than the flash kernels for the lengths seen here.
+    ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
+];
+
+/// Starts the program again where the environment lacks a setting: libraries read theirs before `main` runs. Loading libtorch
+/// twice costs a third of a second, which whoever starts the program spares by setting them. Returns where that is not needed,
+/// or why it cannot be done.
+pub fn restart_with_environment() -> io::Result<()> {
+    let missing = |(name, _): &(&str, &str)| std::env::var_os(name).is_none();
+    let mut missing = ENVIRONMENT.into_iter().filter(missing).peekable();
+    if missing.peek().is_none() {
+        return Ok(());
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    Err(again.args(std::env::args_os().skip(1)).envs(missing).exec())
 }
 
 /// The device of that name: `cpu`, `cuda:N`, or `auto` for the first GPU where there is one.

@@ -41,7 +41,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    device::prepare();
+    if let Err(error) = device::restart_with_environment() {
+        eprintln!("trommel-torch: cannot set up its environment, and may be slow: {error}");
+    }
     let served = own_stdout().and_then(|to| {
         let mut to = BufWriter::with_capacity(1 << 16, to);
         serve::serve(&mut BufReader::new(io::stdin().lock()), &mut to)

@@ -11,12 +11,14 @@ use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use serde_json::{Value, json};
 use trommel_checkpoint::Checkpoint;
 use trommel_engine::table::{decode_stream, encode_stream, vectors};
-use trommel_engine::worker::protocol::{Failure, Request, Response};
+use trommel_engine::worker::protocol::{
+    Failure, PROTOCOL, Request, Response, read_frame, write_frame,
+};
 use trommel_engine::worker::{Worker, WorkerError, Workers};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trommel-torch");
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
-const GOING_ON: AtomicBool = AtomicBool::new(false);
+static GOING_ON: AtomicBool = AtomicBool::new(false);
 
 fn golden(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
@@ -216,6 +218,35 @@ fn a_gpu_that_is_not_there_is_refused() {
         error.to_string().starts_with("cuda:99 was asked for"),
         "{error}"
     );
+}
+
+#[test]
+fn libtorch_finds_its_settings() {
+    let mut worker = Command::new(PROGRAM)
+        .env_remove("OMP_WAIT_POLICY")
+        .env("TORCH_CUDNN_SDPA_DEPRIORITIZED", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, mut stdout) = (worker.stdin.take().unwrap(), worker.stdout.take().unwrap());
+    let hello = Request::Hello {
+        protocol: PROTOCOL,
+        device: "cpu".into(),
+    };
+    write_frame(&mut stdin, &hello, &[]).unwrap();
+    assert!(read_frame::<Response>(&mut stdout).unwrap().is_some());
+    let environment = std::fs::read(format!("/proc/{}/environ", worker.id())).unwrap();
+    let has = |setting: &str| {
+        environment
+            .split(|&byte| byte == 0)
+            .any(|s| s == setting.as_bytes())
+    };
+    assert!(has("OMP_WAIT_POLICY=PASSIVE"));
+    // What the user has set stays.
+    assert!(has("TORCH_CUDNN_SDPA_DEPRIORITIZED=0"));
+    drop(stdin);
+    assert!(worker.wait().unwrap().success());
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Python writes numbers that are none as `NaN` and `Infinity`, which is not JSON. They are recognised here so that the
 //! error can name them; a JSON parser would only say that something is wrong somewhere.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+use crate::load::positions::Positions;
 
 /// Problems that one error names at most.
 const NAMED: usize = 20;
@@ -34,8 +37,9 @@ pub enum ScoresError {
     },
 }
 
-/// The score of each of `rows` rows; None where the file says null. Every row must be in the file, and nothing else.
-pub fn read_scores(path: &Path, rows: usize) -> Result<Vec<Option<f64>>, ScoresError> {
+/// The score of each row, in the order of `rows`; None where the file says null. Every row must be in the file, and
+/// nothing else, unless rows were left out upstream: then the file may be for the full data set.
+pub fn read_scores(path: &Path, rows: &Positions) -> Result<Vec<Option<f64>>, ScoresError> {
     let text = std::fs::read(path).map_err(|source| ScoresError::Io {
         path: path.to_path_buf(),
         source,
@@ -47,7 +51,7 @@ pub fn read_scores(path: &Path, rows: usize) -> Result<Vec<Option<f64>>, ScoresE
 pub fn parse_scores(
     path: &Path,
     text: &[u8],
-    rows: usize,
+    rows: &Positions,
 ) -> Result<Vec<Option<f64>>, ScoresError> {
     let entries = Cursor { text, at: 0 }
         .entries()
@@ -57,7 +61,8 @@ pub fn parse_scores(
             reason,
         })?;
     // Outer None: not in the file. Inner None: null.
-    let mut scores: Vec<Option<Option<f64>>> = vec![None; rows];
+    let mut scores: Vec<Option<Option<f64>>> = vec![None; rows.end()];
+    let mut beyond = HashSet::new();
     let mut problems = Vec::new();
     for (key, value) in entries {
         let Some(index) = index(&key) else {
@@ -65,24 +70,23 @@ pub fn parse_scores(
             continue;
         };
         match (scores.get_mut(index), number(value)) {
-            (None, _) => problems.push(format!("unique_idx {index} is beyond the last row")),
+            (None, _) if rows.is_whole() => {
+                problems.push(format!("unique_idx {index} is beyond the last row"));
+            }
             (Some(Some(_)), _) => problems.push(format!("unique_idx {index} is given twice")),
             (_, Err(reason)) => problems.push(format!("unique_idx {index} {reason}")),
             (Some(slot), Ok(score)) => *slot = Some(score),
+            (None, Ok(_)) if !beyond.insert(index) => {
+                problems.push(format!("unique_idx {index} is given twice"));
+            }
+            (None, Ok(_)) => {}
         }
     }
-    let absent: Vec<usize> = (0..rows).filter(|i| scores[*i].is_none()).collect();
-    if problems.is_empty() && !absent.is_empty() {
-        let named: Vec<String> = absent.iter().take(NAMED).map(usize::to_string).collect();
-        let more = if absent.len() > NAMED { ", ..." } else { "" };
-        problems.push(format!(
-            "{} rows have no entry (write null for a score that is missing): unique_idx {}{more}",
-            absent.len(),
-            named.join(", ")
-        ));
+    if problems.is_empty() {
+        problems.extend(absent(rows, &scores));
     }
     if problems.is_empty() {
-        return Ok(scores.into_iter().map(Option::flatten).collect());
+        return Ok(rows.rows().iter().map(|&row| scores[row].flatten()).collect());
     }
     let more = problems.len().saturating_sub(NAMED);
     problems.truncate(NAMED);
@@ -91,8 +95,27 @@ pub fn parse_scores(
     }
     Err(ScoresError::Content {
         path: path.to_path_buf(),
-        rows,
+        rows: rows.rows().len(),
         problems: problems.join("; "),
+    })
+}
+
+/// Rows that the file does not name, in words.
+fn absent(rows: &Positions, scores: &[Option<Option<f64>>]) -> Option<String> {
+    let absent: Vec<usize> = rows
+        .rows()
+        .iter()
+        .copied()
+        .filter(|&row| scores[row].is_none())
+        .collect();
+    let named: Vec<String> = absent.iter().take(NAMED).map(usize::to_string).collect();
+    let more = if absent.len() > NAMED { ", ..." } else { "" };
+    (!absent.is_empty()).then(|| {
+        format!(
+            "{} rows have no entry (write null for a score that is missing): unique_idx {}{more}",
+            absent.len(),
+            named.join(", ")
+        )
     })
 }
 
@@ -243,7 +266,12 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, rows: usize) -> Result<Vec<Option<f64>>, String> {
-        parse_scores(Path::new("s.json"), text.as_bytes(), rows).map_err(|e| e.to_string())
+        of_rows(text, (0..rows).collect())
+    }
+
+    fn of_rows(text: &str, rows: Vec<usize>) -> Result<Vec<Option<f64>>, String> {
+        parse_scores(Path::new("s.json"), text.as_bytes(), &Positions::new(rows))
+            .map_err(|e| e.to_string())
     }
 
     #[test]
@@ -277,6 +305,25 @@ mod tests {
             error.contains("2 rows have no entry") && error.contains("unique_idx 1, 2"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_for_the_full_data_set_serves_rows_that_are_left() {
+        let text = r#"{"0": 0.5, "1": 1.5, "2": null, "3": 3.5, "4": 4.5}"#;
+        assert_eq!(of_rows(text, vec![0, 3]).unwrap(), [Some(0.5), Some(3.5)]);
+        assert_eq!(of_rows(text, vec![3, 2]).unwrap(), [Some(3.5), None]);
+        let error = of_rows(text, vec![0, 9]).unwrap_err();
+        assert!(error.contains("write null") && error.contains("unique_idx 9"), "{error}");
+        // Without gaps the file is for another data set.
+        let error = of_rows(text, vec![1, 0]).unwrap_err();
+        assert!(error.contains("unique_idx 2 is beyond"), "{error}");
+        for (text, expected) in [
+            (r#"{"0": 1, "2": 1, "9": 1, "9": 2}"#, "unique_idx 9 is given twice"),
+            (r#"{"0": 1, "2": 1, "9": NaN}"#, "unique_idx 9 is NaN"),
+        ] {
+            let error = of_rows(text, vec![0, 2]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use trommel_checkpoint::{Checkpoint, CheckpointError, Dtype, TensorView};
 
 use super::npy;
+use crate::load::positions::Positions;
 
 /// Rows that one error names at most.
 const NAMED: usize = 20;
@@ -64,8 +65,8 @@ enum Source {
 }
 
 impl Vectors {
-    /// Opens the file and checks that it has one vector for each of `rows` rows.
-    pub fn open(path: &Path, rows: usize) -> Result<Vectors, VectorsError> {
+    /// Opens the file and checks that it has one vector for each row, and no more unless rows were left out upstream.
+    pub fn open(path: &Path, rows: &Positions) -> Result<Vectors, VectorsError> {
         let (found, dim, source) = match path.extension().and_then(|e| e.to_str()) {
             Some("safetensors") => matrix(path)?,
             Some("npy") => npy_file(path)?,
@@ -77,16 +78,19 @@ impl Vectors {
                 ));
             }
         };
-        if found != rows {
-            let path = path.to_path_buf();
-            return Err(VectorsError::Rows { path, found, rows });
+        if found < rows.end() || (found > rows.end() && rows.is_whole()) {
+            return Err(VectorsError::Rows {
+                path: path.to_path_buf(),
+                found,
+                rows: rows.end(),
+            });
         }
         if dim == 0 {
             return Err(format(path, "its vectors have no values"));
         }
         Ok(Vectors {
             path: path.to_path_buf(),
-            rows,
+            rows: found,
             dim,
             source,
         })

@@ -45,8 +45,12 @@ impl Folder {
     }
 }
 
+fn whole(rows: usize) -> Positions {
+    Positions::new((0..rows).collect())
+}
+
 fn error(path: &Path, rows: usize) -> String {
-    Vectors::open(path, rows)
+    Vectors::open(path, &whole(rows))
         .and_then(|v| v.read(0..rows))
         .unwrap_err()
         .to_string()
@@ -60,12 +64,23 @@ fn matrices_give_any_range_of_rows() {
         folder.npy("3, 2", &[0., 1., 2., 3., 4., 5.]),
     ];
     for file in files {
-        let vectors = Vectors::open(&file, 3).unwrap();
+        let vectors = Vectors::open(&file, &whole(3)).unwrap();
         assert_eq!((vectors.len(), vectors.dim()), (3, 2));
         assert_eq!(vectors.read(0..3).unwrap(), [0., 1., 2., 3., 4., 5.]);
         assert_eq!(vectors.read(1..2).unwrap(), [2., 3.]);
         assert_eq!(vectors.read(2..9).unwrap(), [4., 5.]);
     }
+}
+
+#[test]
+fn a_file_for_the_full_data_set_serves_rows_that_are_left() {
+    let folder = Folder::new();
+    let file = folder.npy("4, 1", &[0., 1., 2., 3.]);
+    let vectors = Vectors::open(&file, &Positions::new(vec![0, 2])).unwrap();
+    assert_eq!(vectors.read(2..3).unwrap(), [2.]);
+    assert!(error(&file, 3).contains("4 vectors"));
+    let beyond = Vectors::open(&file, &Positions::new(vec![0, 4])).unwrap_err();
+    assert!(beyond.to_string().contains("5 rows"), "{beyond}");
 }
 
 #[test]
@@ -103,9 +118,9 @@ fn the_published_program_s_dictionary() {
         eprintln!("skipped: TROMMEL_ORACLE is not set");
         return;
     };
-    let dictionary = Vectors::open(&folder.join("data/scores/llava_clip_feature.pt"), 76).unwrap();
+    let dictionary = Vectors::open(&folder.join("data/scores/llava_clip_feature.pt"), &whole(76)).unwrap();
     let matrix =
-        Vectors::open(&folder.join("golden/2_clip/clip_features.safetensors"), 76).unwrap();
+        Vectors::open(&folder.join("golden/2_clip/clip_features.safetensors"), &whole(76)).unwrap();
     assert_eq!((dictionary.len(), dictionary.dim()), (76, 48));
     assert_eq!(dictionary.read(0..76).unwrap(), matrix.read(0..76).unwrap());
     let text = error(&folder.join("projector/mm_projector.bin"), 2);

@@ -157,12 +157,12 @@ impl ClipModel {
     fn embed_files(&self, files: &[&str]) -> Vec<Result<Vec<f32>, String>> {
         let mut found: Vec<Result<Vec<f32>, String>> = vec![Ok(Vec::new()); files.len()];
         let mut waiting: Vec<(usize, RgbImage)> = Vec::new();
-        let mut embed = |waiting: &mut Vec<(usize, RgbImage)>,
-                         found: &mut Vec<Result<Vec<f32>, String>>| {
+        let embed = |waiting: &mut Vec<(usize, RgbImage)>,
+                     found: &mut Vec<Result<Vec<f32>, String>>| {
             let crops = waiting.iter().map(|(_, crop)| self.images.pixels(crop));
             let pixels = Tensor::stack(&crops.collect::<Vec<_>>(), 0);
             let pixels = pixels.to_device(self.device).to_kind(self.kind);
-            let flat = self.unit(&no_grad(|| self.clip.image_features(&pixels)));
+            let flat = unit(&no_grad(|| self.clip.image_features(&pixels)));
             for ((file, _), row) in waiting.drain(..).zip(flat.chunks(self.width)) {
                 found[file] = Ok(row.to_vec());
             }
@@ -209,22 +209,12 @@ impl ClipModel {
                 .view([batch.len() as i64, longest as i64])
                 .to_device(self.device);
             let lengths = Tensor::from_slice(&lengths).to_device(self.device);
-            let flat = self.unit(&no_grad(|| self.clip.text_features(&ids, &lengths)));
+            let flat = unit(&no_grad(|| self.clip.text_features(&ids, &lengths)));
             for ((row, _), embedding) in batch.iter().zip(flat.chunks(self.width)) {
                 pairs.texts[row * self.width..][..self.width].copy_from_slice(embedding);
                 pairs.valid[*row] = true;
             }
         }
-    }
-
-    /// `[B, width]`, each row scaled to length 1 in float32.
-    fn unit(&self, features: &Tensor) -> Vec<f32> {
-        let unit = normalise(&features.to_kind(Kind::Float))
-            .to_device(Device::Cpu)
-            .contiguous();
-        let mut values = vec![0f32; unit.numel()];
-        unit.copy_data(&mut values, unit.numel());
-        values
     }
 }
 
@@ -268,4 +258,14 @@ impl Pairs {
             });
         }
     }
+}
+
+/// `[B, width]`, each row scaled to length 1 in float32.
+fn unit(features: &Tensor) -> Vec<f32> {
+    let unit = normalise(&features.to_kind(Kind::Float))
+        .to_device(Device::Cpu)
+        .contiguous();
+    let mut values = vec![0f32; unit.numel()];
+    unit.copy_data(&mut values, unit.numel());
+    values
 }

@@ -6,7 +6,7 @@ use tch::Device;
 use trommel_checkpoint::Checkpoint;
 use trommel_text::LlamaTokenizer;
 
-use super::pixels::Files;
+use super::pixels::Pixels;
 use super::settings::{ImageAspect, Settings};
 use crate::models::clip::{ClipVision, ClipVisionConfig};
 use crate::models::llama::{Llama, LlamaConfig};
@@ -78,6 +78,6 @@ impl Models {
     }
 }
 
-pub(super) fn patches(tower: ClipVision, source: Files) -> Result<PatchFeatures, TrainError> {
+pub(super) fn patches(tower: ClipVision, source: Pixels) -> Result<PatchFeatures, TrainError> {
     PatchFeatures::new(tower, VISION_LAYER, Box::new(source), FEATURE_ROOM)
 }

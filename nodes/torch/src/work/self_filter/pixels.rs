@@ -18,7 +18,7 @@ const ROOM: usize = 1 << 30;
 const NOTED: usize = 1000;
 
 /// Images by their numbers.
-pub(super) struct Files {
+pub(super) struct Pixels {
     files: Vec<ImageFile>,
     images: Images,
     kept: HashMap<usize, RgbImage>,
@@ -30,7 +30,7 @@ pub(super) fn check_all(
     images: Images,
     threads: NonZero<usize>,
     events: &mut dyn Events,
-) -> Result<Files, WorkError> {
+) -> Result<Pixels, WorkError> {
     let (mut kept, mut room) = (HashMap::new(), ROOM);
     let (mut count, mut first) = (0, Vec::new());
     let read = |file: &ImageFile| images.read(&file.path);
@@ -61,14 +61,14 @@ pub(super) fn check_all(
             first,
         });
     }
-    Ok(Files {
+    Ok(Pixels {
         files,
         images,
         kept,
     })
 }
 
-impl PixelSource for Files {
+impl PixelSource for Pixels {
     fn pixels(&mut self, image: usize) -> Result<Tensor, Box<dyn Error + Send + Sync>> {
         if let Some(kept) = self.kept.get(&image) {
             return Ok(self.images.pixels(kept));

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, UInt64Type};
-use trommel_engine::table::{ColumnType, UNIQUE_IDX, floats, vectors};
+use trommel_engine::table::{ColumnType, FloatRows, UNIQUE_IDX, floats, vectors};
 use trommel_engine::worker::protocol::TableInput;
 use trommel_text::Turn;
 
@@ -133,7 +133,7 @@ impl Column {
             reason: "a feature must be one column, NODE.COLUMN".into(),
         })?;
         let arrays = chunks(input, name)?;
-        let rows: usize = arrays.iter().map(|array| array.len()).sum();
+        let rows: usize = arrays.iter().map(Array::len).sum();
         if rows != records.len() {
             return Err(WorkError::Table {
                 place: place(input),
@@ -195,7 +195,7 @@ fn check_names(input: &TableInput, records: &[Record]) -> Result<(), WorkError> 
 fn read_vectors(input: &TableInput, arrays: &[ArrayRef]) -> Result<(Values, Vec<bool>), WorkError> {
     let parts = arrays.iter().map(vectors).collect::<Result<Vec<_>, _>>()?;
     // A chunk of nulls alone may not know its width.
-    let width = parts.iter().map(|part| part.width()).max().unwrap_or(0);
+    let width = parts.iter().map(FloatRows::width).max().unwrap_or(0);
     let (mut data, mut missing) = (Vec::new(), Vec::new());
     for part in &parts {
         for row in 0..part.rows() {

@@ -1,0 +1,14 @@
+//! What the tests have in common: projects in temporary folders, and running the program in them.
+
+mod llava;
+mod project;
+
+pub(crate) use llava::{Record, llava};
+pub(crate) use project::{Outcome, Project, run_in};
+
+use std::path::PathBuf;
+
+/// A path below the root of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
