@@ -18,9 +18,25 @@ macro_rules! snapshot {
 fn kinds_lists_every_kind_in_one_line() {
     let outcome = in_repository(&["kinds"]).succeeded();
     let registry = trommel_nodes::registry();
-    let names: Vec<&str> = outcome.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, registry.entries().map(|e| e.kind.name()).collect::<Vec<_>>());
-    assert!(outcome.stdout.lines().all(|line| line.split_whitespace().count() > 2), "{outcome}");
+    let names: Vec<&str> = outcome
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(
+        names,
+        registry
+            .entries()
+            .map(|e| e.kind.name())
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        outcome
+            .stdout
+            .lines()
+            .all(|line| line.split_whitespace().count() > 2),
+        "{outcome}"
+    );
     for format in registry.formats {
         assert!(outcome.stderr.contains(format.name()), "{outcome}");
     }
@@ -28,7 +44,12 @@ fn kinds_lists_every_kind_in_one_line() {
 
 #[test]
 fn kinds_tells_all_of_one_kind() {
-    snapshot!("kinds_select_diverse", in_repository(&["kinds", "select.diverse"]).succeeded().to_string());
+    snapshot!(
+        "kinds_select_diverse",
+        in_repository(&["kinds", "select.diverse"])
+            .succeeded()
+            .to_string()
+    );
     for entry in trommel_nodes::registry().entries() {
         let outcome = in_repository(&["kinds", entry.kind.name()]).succeeded();
         assert!(outcome.stdout.contains("\nConfiguration:\n"), "{outcome}");
@@ -38,24 +59,39 @@ fn kinds_tells_all_of_one_kind() {
 
 #[test]
 fn kinds_knows_what_was_meant() {
-    snapshot!("kinds_misspelt", in_repository(&["kinds", "select.divers"]).refused().to_string());
-    snapshot!("kinds_unknown", in_repository(&["kinds", "magic"]).refused().to_string());
+    snapshot!(
+        "kinds_misspelt",
+        in_repository(&["kinds", "select.divers"])
+            .refused()
+            .to_string()
+    );
+    snapshot!(
+        "kinds_unknown",
+        in_repository(&["kinds", "magic"]).refused().to_string()
+    );
 }
 
 #[test]
 fn schema_is_json_that_names_every_kind() {
     let outcome = in_repository(&["schema"]).succeeded();
     let schema: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
-    let kinds = &schema["properties"]["nodes"]["additionalProperties"]["properties"]["kind"]["enum"];
-    let names: Vec<&str> = trommel_nodes::registry().entries().map(|e| e.kind.name()).collect();
+    let kinds =
+        &schema["properties"]["nodes"]["additionalProperties"]["properties"]["kind"]["enum"];
+    let names: Vec<&str> = trommel_nodes::registry()
+        .entries()
+        .map(|e| e.kind.name())
+        .collect();
     assert_eq!(kinds, &serde_json::json!(names));
 }
 
 #[test]
 fn check_names_what_is_not_there() {
     let project = Project::new();
-    let pipeline = std::fs::read_to_string(repository("pipelines/self_filter_clip.yaml")).expect("the pipeline");
-    let outcome = project.file("pipelines/self_filter_clip.yaml", pipeline).run(&["check", "pipelines/self_filter_clip.yaml"]);
+    let pipeline = std::fs::read_to_string(repository("pipelines/self_filter_clip.yaml"))
+        .expect("the pipeline");
+    let outcome = project
+        .file("pipelines/self_filter_clip.yaml", pipeline)
+        .run(&["check", "pipelines/self_filter_clip.yaml"]);
     snapshot!("check_self_filter_clip", outcome.succeeded().to_string());
 }
 
@@ -63,19 +99,34 @@ fn check_names_what_is_not_there() {
 fn graph_draws_mermaid() {
     let plain = in_repository(&["graph", "quickstart.yaml"]).succeeded();
     snapshot!("graph_mermaid", &plain.stdout);
-    assert_eq!(in_repository(&["graph", "quickstart.yaml", "--format", "mermaid"]).succeeded().stdout, plain.stdout);
+    assert_eq!(
+        in_repository(&["graph", "quickstart.yaml", "--format", "mermaid"])
+            .succeeded()
+            .stdout,
+        plain.stdout
+    );
 }
 
 #[test]
 fn graph_draws_dot() {
-    snapshot!("graph_dot", in_repository(&["graph", "quickstart.yaml", "--format", "dot"]).succeeded().stdout);
+    snapshot!(
+        "graph_dot",
+        in_repository(&["graph", "quickstart.yaml", "--format", "dot"])
+            .succeeded()
+            .stdout
+    );
 }
 
 #[test]
 fn graph_draws_svg() {
-    let picture = in_repository(&["graph", "quickstart.yaml", "--format", "svg"]).succeeded().stdout;
+    let picture = in_repository(&["graph", "quickstart.yaml", "--format", "svg"])
+        .succeeded()
+        .stdout;
     for node in ["instructions", "stage1", "difficulty", "selected"] {
-        assert!(picture.contains(&format!(">{node}")), "{node} is not in {picture}");
+        assert!(
+            picture.contains(&format!(">{node}")),
+            "{node} is not in {picture}"
+        );
     }
     snapshot!("graph_svg", picture);
 }
@@ -84,7 +135,10 @@ fn graph_draws_svg() {
 fn init_writes_a_project_that_checks() {
     let project = Project::new();
     let outcome = project.run(&["init", "mine"]).succeeded();
-    assert_eq!(outcome.stdout, "wrote mine; run it with: trommel run mine/quickstart.yaml\n");
+    assert_eq!(
+        outcome.stdout,
+        "wrote mine; run it with: trommel run mine/quickstart.yaml\n"
+    );
     let checked = project.run(&["check", "mine/quickstart.yaml"]).succeeded();
     // Nodes that wait for another choice of features are no fault, but nothing may be missing.
     assert!(!checked.stderr.contains("missing_file"), "{checked}");
@@ -97,33 +151,65 @@ fn init_overwrites_nothing() {
     let outcome = project.run(&["init", "mine"]).refused();
     snapshot!("init_over_a_project", outcome.to_string());
     assert_eq!(project.read("mine/quickstart.yaml"), "my own work");
-    let left: Vec<_> = std::fs::read_dir(project.path("mine")).expect("the folder").collect();
+    let left: Vec<_> = std::fs::read_dir(project.path("mine"))
+        .expect("the folder")
+        .collect();
     assert_eq!(left.len(), 1, "nothing is written beside it");
 }
 
 #[test]
 fn a_pipeline_without_models_runs_and_is_cached() {
     let project = Project::new();
-    let record = |image, question, answer| Record { image, question, answer };
-    llava(&project, &[
-        record(Some("cat.png"), "What is it?", "A cat."),
-        record(None, "How much is 1 + 1?", "2."),
-        record(Some("cat.png"), "What colour is it?", "Grey."),
-    ]);
+    let record = |image, question, answer| Record {
+        image,
+        question,
+        answer,
+    };
+    llava(
+        &project,
+        &[
+            record(Some("cat.png"), "What is it?", "A cat."),
+            record(None, "How much is 1 + 1?", "2."),
+            record(Some("cat.png"), "What colour is it?", "Grey."),
+        ],
+    );
     project.file(
         "small.yaml",
         "version: 1\nnodes:\n  rows: { kind: load.llava, annotations: data.json, images: images }\n  \
          some: { kind: select.random, input: rows, count: 2 }\noutputs:\n  - { from: some, path: some.json, format: llava }\n",
     );
     let first = project.run(&["run", "small.yaml"]).succeeded();
-    assert!(first.stderr.contains("wrote    some.json (2 rows)"), "{first}");
-    let picked: Vec<serde_json::Value> = serde_json::from_str(&project.read("some.json")).expect("JSON");
-    let all: Vec<serde_json::Value> = serde_json::from_str(&project.read("data.json")).expect("JSON");
+    assert!(first.stderr.contains("some.json (2 rows)"), "{first}");
+    let picked: Vec<serde_json::Value> =
+        serde_json::from_str(&project.read("some.json")).expect("JSON");
+    let all: Vec<serde_json::Value> =
+        serde_json::from_str(&project.read("data.json")).expect("JSON");
     assert_eq!(picked.len(), 2);
-    assert!(picked.iter().all(|record| all.contains(record)), "records stay as they are");
+    assert!(
+        picked.iter().all(|record| all.contains(record)),
+        "records stay as they are"
+    );
     let second = project.run(&["run", "small.yaml"]).succeeded();
-    assert!(second.stderr.contains("nothing to run: all 2 nodes are cached; [TIME]"), "{second}");
-    let shown = project.run(&["show", "small.yaml", "some", "--format", "json", "--columns", "id"]).succeeded();
+    assert!(
+        second
+            .stderr
+            .contains("nothing to run: all 2 nodes are cached; [TIME]"),
+        "{second}"
+    );
+    let shown = project
+        .run(&[
+            "show",
+            "small.yaml",
+            "some",
+            "--format",
+            "json",
+            "--columns",
+            "id",
+        ])
+        .succeeded();
     let rows: Vec<serde_json::Value> = serde_json::from_str(&shown.stdout).expect("JSON");
-    assert_eq!(rows.iter().map(|r| &r["id"]).collect::<Vec<_>>(), picked.iter().map(|r| &r["id"]).collect::<Vec<_>>());
+    assert_eq!(
+        rows.iter().map(|r| &r["id"]).collect::<Vec<_>>(),
+        picked.iter().map(|r| &r["id"]).collect::<Vec<_>>()
+    );
 }

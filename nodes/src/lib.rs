@@ -17,7 +17,14 @@ use trommel_engine::node::Registry;
 /// All kinds and formats.
 pub const fn registry() -> Registry {
     Registry {
-        kinds: &[load::KINDS, score::KINDS, embed::KINDS, train::KINDS, rank::KINDS, select::KINDS],
+        kinds: &[
+            load::KINDS,
+            score::KINDS,
+            embed::KINDS,
+            train::KINDS,
+            rank::KINDS,
+            select::KINDS,
+        ],
         formats: write::FORMATS,
     }
 }

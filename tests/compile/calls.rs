@@ -15,12 +15,18 @@ outputs:
 
 fn call(name: &str, arguments: &[&str]) -> Outcome {
     let project = Project::new();
-    project.file("small.yaml", PIPELINE).file("data.json", "[]").file("folder/inside.yaml", PIPELINE);
+    project
+        .file("small.yaml", PIPELINE)
+        .file("data.json", "[]")
+        .file("folder/inside.yaml", PIPELINE);
     let outcome = project.run(arguments).refused();
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(format!("calls__{name}"), outcome.to_string());
     });
-    assert!(!project.path("some.json").exists(), "a wrong call must not run anything");
+    assert!(
+        !project.path("some.json").exists(),
+        "a wrong call must not run anything"
+    );
     outcome
 }
 

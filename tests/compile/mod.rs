@@ -12,7 +12,10 @@ use crate::support::{Outcome, repository, run_in};
 
 /// Checks files of a folder and compares what is said of each with its snapshot.
 fn check(folder: &str, name: &str) -> Outcome {
-    let outcome = run_in(&repository("tests/compile").join(folder), &["check", &format!("{name}.yaml")]);
+    let outcome = run_in(
+        &repository("tests/compile").join(folder),
+        &["check", &format!("{name}.yaml")],
+    );
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(format!("{folder}__{name}"), outcome.to_string());
     });
@@ -156,7 +159,13 @@ fn every_file_has_a_test() {
         let listed: BTreeSet<String> = names.iter().map(|name| format!("{name}.yaml")).collect();
         let there: BTreeSet<String> = fs::read_dir(repository("tests/compile").join(folder))
             .expect("the folder of the files")
-            .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("a file")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         assert_eq!(there, listed, "in {folder}");
     }
@@ -164,11 +173,23 @@ fn every_file_has_a_test() {
 
 #[test]
 fn every_snapshot_has_a_file() {
-    for entry in fs::read_dir(repository("tests/compile/snapshots")).expect("the folder of the snapshots") {
-        let name = entry.expect("a file").file_name().to_string_lossy().into_owned();
+    for entry in
+        fs::read_dir(repository("tests/compile/snapshots")).expect("the folder of the snapshots")
+    {
+        let name = entry
+            .expect("a file")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
         let file = name.trim_end_matches(".snap").replacen("__", "/", 1);
         let is_call = file.starts_with("calls/");
-        assert!(is_call || repository("tests/compile").join(format!("{file}.yaml")).exists(), "{name} belongs to no file");
+        assert!(
+            is_call
+                || repository("tests/compile")
+                    .join(format!("{file}.yaml"))
+                    .exists(),
+            "{name} belongs to no file"
+        );
     }
 }
 

@@ -15,7 +15,11 @@ pub(super) struct Source {
 /// All Rust files below a folder of the repository, sorted.
 pub(super) fn sources(folder: &str) -> Vec<Source> {
     let mut found = Vec::new();
-    collect(&repository(folder), folder.trim_start_matches('.'), &mut found);
+    collect(
+        &repository(folder),
+        folder.trim_start_matches('.'),
+        &mut found,
+    );
     found.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(!found.is_empty(), "there are no Rust files in {folder}");
     found
@@ -25,7 +29,11 @@ fn collect(folder: &Path, shown: &str, found: &mut Vec<Source>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let entry = entry.expect("an entry");
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if shown.is_empty() { name.clone() } else { format!("{shown}/{name}") };
+        let path = if shown.is_empty() {
+            name.clone()
+        } else {
+            format!("{shown}/{name}")
+        };
         let is_folder = entry.file_type().expect("a type").is_dir();
         if is_folder && name != "target" && !name.starts_with('.') {
             collect(&entry.path(), &path, found);
@@ -45,8 +53,16 @@ impl Source {
     /// The code before `mod tests`.
     pub(super) fn code_of_program(&self) -> String {
         let code = self.code();
-        let end = code.find("#[cfg(test)]\nmod ").unwrap_or(code.len());
-        code[..end].to_owned()
+        let end = code
+            .match_indices("\n#[cfg(test)]\n")
+            .map(|(at, _)| at)
+            .find(|&at| {
+                let item = code[at..]
+                    .lines()
+                    .find(|line| !line.is_empty() && !line.starts_with('#'));
+                item.is_some_and(|line| line.starts_with("mod "))
+            });
+        code[..end.unwrap_or(code.len())].to_owned()
     }
 
     pub(super) fn is_test(&self) -> bool {
@@ -97,7 +113,9 @@ pub(super) fn names_after(code: &str, root: &str) -> Vec<String> {
 }
 
 fn first_name(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
 }
 
 fn without_texts(text: &str) -> String {
@@ -115,7 +133,9 @@ fn without_texts(text: &str) -> String {
             let hashes = rest[1..].chars().take_while(|&c| c == '#').count();
             let end = format!("\"{}", "#".repeat(hashes));
             let body = hashes + 2;
-            rest[body..].find(&end).map_or(rest.len(), |at| body + at + end.len())
+            rest[body..]
+                .find(&end)
+                .map_or(rest.len(), |at| body + at + end.len())
         } else {
             code.push(c);
             c.len_utf8()
@@ -143,6 +163,12 @@ fn quoted(rest: &str) -> usize {
 fn comments_and_texts_are_left_out() {
     let text = "use crate::a; // crate::b\nlet x = \"crate::c \\\" crate::d\"; f('\"', r#\"crate::e\"#); crate::f::G";
     assert_eq!(names_after(&without_texts(text), "crate"), ["a", "f"]);
-    assert_eq!(names_after("use crate::{a::{B, C}, d, e::F};", "crate"), ["a", "d", "e"]);
-    assert_eq!(names_after("other_crate::a; some::crate::b", "crate"), [""; 0]);
+    assert_eq!(
+        names_after("use crate::{a::{B, C}, d, e::F};", "crate"),
+        ["a", "d", "e"]
+    );
+    assert_eq!(
+        names_after("other_crate::a; some::crate::b", "crate"),
+        [""; 0]
+    );
 }

@@ -13,9 +13,9 @@ pub(crate) struct Record {
 
 /// The smallest PNG: one grey pixel.
 const PIXEL: &[u8] = &[
-    137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 58, 126, 155,
-    85, 0, 0, 0, 10, 73, 68, 65, 84, 120, 156, 99, 104, 0, 0, 0, 130, 0, 129, 119, 205, 114, 182, 0, 0, 0, 0, 73, 69,
-    78, 68, 174, 66, 96, 130,
+    137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82, 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0,
+    0, 0, 58, 126, 155, 85, 0, 0, 0, 10, 73, 68, 65, 84, 120, 156, 99, 104, 0, 0, 0, 130, 0, 129,
+    119, 205, 114, 182, 0, 0, 0, 0, 73, 69, 78, 68, 174, 66, 96, 130,
 ];
 
 /// Writes `data.json` and `images/` into a project.
@@ -36,5 +36,8 @@ pub(crate) fn llava(project: &Project, records: &[Record]) {
             json
         })
         .collect();
-    project.file("data.json", serde_json::to_vec_pretty(&annotations).expect("JSON"));
+    project.file(
+        "data.json",
+        serde_json::to_vec_pretty(&annotations).expect("JSON"),
+    );
 }

@@ -21,7 +21,9 @@ pub(crate) struct Outcome {
 
 impl Project {
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder") }
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -85,13 +87,20 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
         stderr: mask(&output.stderr),
     };
     assert!(!outcome.stderr.contains("panicked"), "{outcome}");
-    assert!(!outcome.to_string().contains("hunter2"), "a secret is shown: {outcome}");
+    assert!(
+        !outcome.to_string().contains("hunter2"),
+        "a secret is shown: {outcome}"
+    );
     outcome
 }
 
 fn masked(text: &str, folder: &Path) -> String {
     let text = text.replace(&folder.display().to_string(), "[FOLDER]");
-    let text = text.lines().map(without_times).collect::<Vec<_>>().join("\n");
+    let text = text
+        .lines()
+        .map(without_times)
+        .collect::<Vec<_>>()
+        .join("\n");
     if text.is_empty() { text } else { text + "\n" }
 }
 
@@ -100,5 +109,9 @@ fn without_times(line: &str) -> String {
     let Some((before, number)) = line.strip_suffix(" s").and_then(|l| l.rsplit_once(' ')) else {
         return line.to_owned();
     };
-    if number.parse::<f64>().is_ok() { format!("{before} [TIME]") } else { line.to_owned() }
+    if number.parse::<f64>().is_ok() {
+        format!("{before} [TIME]")
+    } else {
+        line.to_owned()
+    }
 }

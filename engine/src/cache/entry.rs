@@ -126,29 +126,53 @@ pub fn difference(old: &Manifest, new: &Manifest) -> Vec<String> {
             }
         }
     }
-    for (what, before, after) in [
-        ("file", &old.files, &new.files),
-        ("input", &old.inputs, &new.inputs),
-    ] {
-        let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for key in keys {
-            let empty = BTreeMap::new();
-            let (a, b) = (
-                before.get(key).unwrap_or(&empty),
-                after.get(key).unwrap_or(&empty),
-            );
-            let members: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            let changed: Vec<&str> = members
-                .into_iter()
-                .filter(|m| a.get(*m) != b.get(*m))
-                .map(String::as_str)
-                .collect();
-            if !changed.is_empty() {
-                changes.push(format!("{what} {key} changed ({})", changed.join(", ")));
-            }
-        }
-    }
+    differing_members("file of ", &old.files, &new.files, &mut changes);
+    differing_members("", &old.inputs, &new.inputs, &mut changes);
     changes
+}
+
+/// Parts of a column's or file's content that say nothing to a reader beyond its own name.
+const PLAIN: [&str; 5] = ["column", "content", "key", "path", "unique_idx"];
+
+fn differing_members(
+    what: &str,
+    before: &BTreeMap<String, BTreeMap<String, Digest>>,
+    after: &BTreeMap<String, BTreeMap<String, Digest>>,
+    changes: &mut Vec<String>,
+) {
+    let empty = BTreeMap::new();
+    let added = after.keys().filter(|key| !before.contains_key(*key));
+    for key in before.keys().chain(added) {
+        let (a, b) = (before.get(key), after.get(key));
+        let verb = match (a, b) {
+            (Some(_), None) => "is gone",
+            (None, Some(_)) => "is new",
+            _ if a == b => continue,
+            _ => "changed",
+        };
+        let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
+        let members: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        let differing = members.into_iter().filter(|m| a.get(*m) != b.get(*m));
+        let named: Vec<&str> =
+            differing.map(String::as_str).filter(|m| !PLAIN.contains(m)).collect();
+        let named = if named.is_empty() || verb != "changed" {
+            String::new()
+        } else {
+            format!(" ({})", named.join(", "))
+        };
+        changes.push(format!("{what}{} {verb}{named}", label(key)));
+    }
+}
+
+/// `features[1] clip.clip` is `features clip.clip` to a reader.
+fn label(key: &str) -> String {
+    match key.split_once('[') {
+        None => key.to_owned(),
+        Some((name, rest)) => match rest.split_once("] ") {
+            None => name.to_owned(),
+            Some((_, reference)) => format!("{name} {reference}"),
+        },
+    }
 }
 
 /// The result of a node.

@@ -21,9 +21,15 @@ pub(super) fn check_reads(
             None if port.open => {}
             None => {
                 let near = nearest(column, port.columns.iter().map(|(c, _)| c.as_str()));
-                let help = match (near, elsewhere(input, column, names, builder)) {
-                    (Some(near), _) => format!("did you mean `{near}`? {}", columns_in_words(port)),
-                    (None, Some(other)) => format!("`{other}` has one; {}", columns_in_words(port)),
+                let other = elsewhere(input, column, names, builder);
+                let help = match (other, near) {
+                    (Some(other), _) if input.need.is_column => {
+                        format!("`{other}` has it: write `{other}.{column}`")
+                    }
+                    (Some(other), _) => format!("`{other}` has it"),
+                    (None, Some(near)) => {
+                        format!("did you mean `{near}`? {}", columns_in_words(port))
+                    }
                     (None, None) => columns_in_words(port),
                 };
                 problems.push(

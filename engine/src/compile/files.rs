@@ -46,6 +46,11 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         ),
         FileUse::Model(model) => match model.resolve() {
             Ok(_) => return None,
+            // The sentence names the place that was looked at, which a secret may be part of.
+            Err(_) if model.shown().contains("${env:") => (
+                format!("`{key}`: there is no model {}", model.shown()),
+                "not there",
+            ),
             Err(tried) => (format!("`{key}`: {tried}"), "not there"),
         },
         _ => return None,

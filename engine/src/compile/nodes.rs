@@ -137,7 +137,7 @@ fn unknown_kind(kind: &Spanned<String>, registry: &Registry) -> Problem {
     let help = match registry.nearest_kind(name) {
         Some(near) => format!("did you mean `{near}`?"),
         None if !of_family.is_empty() => {
-            format!("`{family}` has {}", of_family.join(", "))
+            format!("the family `{family}` has {}", of_family.join(", "))
         }
         None => match nearest(family, families.iter().copied()) {
             Some(near) => format!("there is a family `{near}`; `trommel kinds` lists all"),

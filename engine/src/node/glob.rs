@@ -19,7 +19,12 @@ impl DataPath {
         if path.is_dir() {
             return Err(format!("a folder, not a file: {}", self.shown()));
         }
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = |path: &Path| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
         if path.exists() {
             return Ok(vec![(name(path), path.to_owned())]);
         }
@@ -42,7 +47,11 @@ impl DataPath {
 
 /// The files that match; what stands in `folder`'s own name is no wildcard.
 fn matches(folder: &Path, path: &Path) -> Result<Vec<PathBuf>, String> {
-    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("is not UTF-8".to_owned());
+    let text = |path: &Path| {
+        path.to_str()
+            .map(str::to_owned)
+            .ok_or("is not UTF-8".to_owned())
+    };
     let pattern = match path.strip_prefix(folder) {
         Ok(rest) if !folder.as_os_str().is_empty() => {
             let folder = glob::Pattern::escape(&text(folder)?);
@@ -91,7 +100,10 @@ mod tests {
         }
         let names = |pattern: &str| -> Vec<PathBuf> {
             let files = matches(&odd, &odd.join(pattern)).unwrap();
-            files.iter().map(|f| f.strip_prefix(&odd).unwrap().to_owned()).collect()
+            files
+                .iter()
+                .map(|f| f.strip_prefix(&odd).unwrap().to_owned())
+                .collect()
         };
         assert_eq!(names("*.txt"), [Path::new("a.txt"), Path::new("b.txt")]);
         assert_eq!(names("**/[d-z].txt"), [Path::new("sub/d.txt")]);

@@ -150,7 +150,7 @@ impl ModelRef {
 
     /// The folder or file that holds the model, or a sentence that says where it was looked for.
     pub fn resolve(&self) -> Result<PathBuf, String> {
-        let local = self.place.source.folder().join(&self.text);
+        let local = tidy(&self.place.source.folder().join(&self.text));
         if local.exists() {
             return Ok(local);
         }
@@ -169,6 +169,24 @@ impl ModelRef {
             )
         })
     }
+}
+
+/// `a/b/../c` as `a/c`, where `a/b` is a plain folder (behind a link, `..` leads elsewhere).
+fn tidy(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut tidied = PathBuf::new();
+    for component in path.components() {
+        let after_name = matches!(tidied.components().next_back(), Some(Component::Normal(_)));
+        if component == Component::ParentDir && after_name && !tidied.is_symlink() {
+            tidied.pop();
+        } else {
+            tidied.push(component);
+        }
+    }
+    if tidied.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
+    tidied
 }
 
 fn hub_cache() -> PathBuf {
@@ -228,7 +246,7 @@ impl<'de> Deserialize<'de> for DataPath {
             return Err(serde::de::Error::custom("a path must not be empty"));
         }
         Ok(Self {
-            path: m.place.source.folder().join(&m.text),
+            path: tidy(&m.place.source.folder().join(&m.text)),
             shown: m.shown,
             place: m.place,
         })

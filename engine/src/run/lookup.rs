@@ -7,7 +7,7 @@ use arrow::array::Array;
 use super::{NodeTables, RunError, arrange, rows};
 use crate::cache::{Cache, Manifest, TableEntry, difference};
 use crate::node::FileUse;
-use crate::plan::{NodeId, OnError, Plan, PlanNode};
+use crate::plan::{NodeId, Plan, PlanNode};
 use crate::table::{Digest, Digester, KEY, Table, UNIQUE_IDX, strings};
 
 /// A node of a plan and what is known of it before a run.
@@ -31,25 +31,12 @@ pub enum State {
 
 /// The digests of a node's files, once per run.
 pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, RunError> {
-    let mut config = node.identity_config.clone();
-    if node.on_error == OnError::Quarantine
-        && let Some(map) = config.as_object_mut()
-    {
-        // Not in the key: quarantined rows are never stored as done.
-        map.shift_remove("on_error");
-    }
-    let mut manifest = Manifest::new(node.kind_name(), node.kind.kind.version(), config);
+    let mut manifest = Manifest::new(node.kind_name(), node.kind.kind.version(), node.identity_config.clone());
     for need in &node.contract.files {
         let members = manifest.files.entry(need.key.to_owned()).or_default();
         match &need.usage {
             FileUse::File(path) => {
-                let name = path
-                    .path()
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                members.insert(name, cache.files.digest(path.path())?);
+                members.insert("content".into(), cache.files.digest(path.path())?);
             }
             FileUse::Files(path) => {
                 let found = path
@@ -99,8 +86,8 @@ pub(super) fn manifest(
     for (number, (input, table)) in node.inputs.iter().zip(inputs).enumerate() {
         // A list of columns keeps its order; the name counts only where results mention it.
         let name = match (input.need.named, input.need.is_column) {
-            (true, _) => format!("{} {number:03} {}", input.need.key, input.need.text),
-            (false, true) => format!("{} {number:03}", input.need.key),
+            (true, _) => format!("{}[{number}] {}", input.need.key, input.need.text),
+            (false, true) => format!("{}[{number}]", input.need.key),
             (false, false) => input.need.key.to_owned(),
         };
         let mut digests = BTreeMap::new();

@@ -28,6 +28,10 @@ impl Override {
                 Problem::error("spec::set", "--set takes NAME=VALUE").at(&whole, "no `=` here")
             );
         };
+        if name.trim().is_empty() {
+            return Err(Problem::error("spec::set", "--set takes NAME=VALUE")
+                .at(&whole, "no name before the `=`"));
+        }
         let inner = Source::new(format!("--set {argument}"), text, ".");
         let value = if text.trim().is_empty() {
             Value::new(Data::Text(String::new()), whole)
@@ -117,8 +121,8 @@ impl Params {
             self.resolve(&used, path, done, problems);
         }
         path.pop();
-        // A member of a circle has been reported; what it would become is of no use.
-        if problems.has_errors() || !done.insert(name.to_owned()) {
+        // Only once, also for those who met themselves in a circle.
+        if !done.insert(name.to_owned()) {
             return;
         }
         let resolved = self.substitute(&value, problems);

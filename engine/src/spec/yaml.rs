@@ -229,7 +229,7 @@ impl<'a> Builder<'a> {
             .at(&self.place(at..at), "the parser got to here")
             .maybe_help(tab.then(|| "indent with spaces".to_owned()));
         match self.stack.last() {
-            Some(open) if open.flow => {
+            Some(open) if open.flow && error.info().contains("flow") => {
                 problem.at(&self.place(open.start..open.start + 1), "inside of this")
             }
             _ => problem,

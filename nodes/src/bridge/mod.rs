@@ -62,7 +62,9 @@ pub fn to_polars(batch: &RecordBatch) -> Result<DataFrame, BridgeError> {
             };
             let array = ffi::to_polars(array, field)?;
             let name = PlSmallStr::from_str(field.name());
-            Ok(Series::try_from((name, array)).map_err(failed)?.into_column())
+            Ok(Series::try_from((name, array))
+                .map_err(failed)?
+                .into_column())
         })
         .collect::<Result<Vec<Column>, _>>()?;
     DataFrame::new(batch.num_rows(), columns).map_err(BridgeError::Table)
@@ -73,6 +75,15 @@ pub fn from_polars(frame: &DataFrame) -> Result<RecordBatch, BridgeError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for column in frame.columns() {
         let name = column.name().to_string();
+        if *column.dtype() == polars::prelude::DataType::Null {
+            // The two crates disagree on the buffers of such an array; see `plain` for why it is text.
+            fields.push(Field::new(name, DataType::Utf8, true));
+            columns.push(arrow::array::new_null_array(
+                &DataType::Utf8,
+                frame.height(),
+            ));
+            continue;
+        }
         let series = column.as_materialized_series().rechunk();
         let array = ffi::from_polars(series.to_arrow(0, CompatLevel::oldest()), &name)?;
         let array = arrow::compute::cast(&array, &plain(array.data_type())).map_err(|source| {

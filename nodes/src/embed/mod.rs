@@ -4,4 +4,7 @@ use trommel_engine::node::{Entry, Erased};
 
 pub mod clip;
 
-pub const KINDS: &[Entry] = &[Entry { kind: &Erased::<clip::Clip>::NEW, source: include_str!("clip.rs") }];
+pub const KINDS: &[Entry] = &[Entry {
+    kind: &Erased::<clip::Clip>::NEW,
+    source: include_str!("clip.rs"),
+}];

@@ -48,7 +48,10 @@ impl Images {
     }
 
     /// The record's image: none for a record that is left out, some none for one without an image.
-    #[expect(clippy::option_option, reason = "left out and without an image are two things")]
+    #[expect(
+        clippy::option_option,
+        reason = "left out and without an image are two things"
+    )]
     pub(super) fn find(
         &mut self,
         unique_idx: u64,

@@ -63,8 +63,11 @@ impl TableNode for Load {
             let mut lines = Lines::open(file)?;
             loop {
                 context.check_cancelled()?;
-                let records: Vec<Json> =
-                    lines.by_ref().take(CHUNK_ROWS).map(|l| Ok(l?.1)).collect::<Result<_, NodeError>>()?;
+                let records: Vec<Json> = lines
+                    .by_ref()
+                    .take(CHUNK_ROWS)
+                    .map(|l| Ok(l?.1))
+                    .collect::<Result<_, NodeError>>()?;
                 // A table without rows still has its columns.
                 if records.is_empty() && pushed {
                     break;

@@ -48,7 +48,15 @@ pub struct Config {
     pub columns: Vec<String>,
 }
 
-const OWN: [&str; 7] = [KEY, UNIQUE_IDX, "id", "image", "text", "conversations", "raw"];
+const OWN: [&str; 7] = [
+    KEY,
+    UNIQUE_IDX,
+    "id",
+    "image",
+    "text",
+    "conversations",
+    "raw",
+];
 
 impl Kind for Llava {
     const NAME: &'static str = "load.llava";
@@ -97,7 +105,12 @@ struct Load {
 }
 
 impl TableNode for Load {
-    fn table(&mut self, _: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        _: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let fault = |e: reader::LlavaError| NodeError::new(with_causes(&e));
         let mut reader = LlavaReader::open(&self.annotations).map_err(fault)?;
         let mut keys = RecordKeys::default();
@@ -165,8 +178,9 @@ impl Rows {
         columns: &[String],
     ) -> Result<(), NodeError> {
         if !columns.is_empty() {
-            let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&record.raw)
-                .map_err(|e| NodeError::new(format!("record {number}: {e}")))?;
+            let fields: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&record.raw)
+                    .map_err(|e| NodeError::new(format!("record {number}: {e}")))?;
             for (name, values) in &mut self.own {
                 values.push(match fields.get(name) {
                     None | Some(serde_json::Value::Null) => None,
@@ -198,14 +212,29 @@ impl Rows {
             Field::new("text", DataType::Utf8, false),
         ];
         let turns = StructArray::try_new(
-            vec![Field::new("from", DataType::Utf8, false), Field::new("value", DataType::Utf8, false)].into(),
-            vec![Arc::new(StringArray::from(self.from)), Arc::new(StringArray::from(self.value))],
+            vec![
+                Field::new("from", DataType::Utf8, false),
+                Field::new("value", DataType::Utf8, false),
+            ]
+            .into(),
+            vec![
+                Arc::new(StringArray::from(self.from)),
+                Arc::new(StringArray::from(self.value)),
+            ],
             None,
         )?;
         let item = Arc::new(Field::new("item", turns.data_type().clone(), false));
-        let conversations =
-            ListArray::try_new(item, OffsetBuffer::from_lengths(self.turn_counts), Arc::new(turns), None)?;
-        fields.push(Field::new("conversations", conversations.data_type().clone(), false));
+        let conversations = ListArray::try_new(
+            item,
+            OffsetBuffer::from_lengths(self.turn_counts),
+            Arc::new(turns),
+            None,
+        )?;
+        fields.push(Field::new(
+            "conversations",
+            conversations.data_type().clone(),
+            false,
+        ));
         fields.push(Field::new("raw", DataType::Utf8, false));
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(FixedSizeBinaryArray::try_from_iter(self.keys.iter())?),
@@ -220,6 +249,9 @@ impl Rows {
             fields.push(Field::new(name, DataType::Utf8, true));
             columns.push(Arc::new(StringArray::from(values)));
         }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
     }
 }

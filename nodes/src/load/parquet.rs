@@ -17,7 +17,8 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
 use super::table_file::{self, Config, Rows};
-use crate::bridge::{check_schema, from_polars};
+use super::with_causes;
+use crate::bridge::{BridgeError, check_schema, from_polars};
 
 /// Parquet files.
 pub struct Parquet;
@@ -71,9 +72,7 @@ impl TableNode for Load {
 }
 
 /// The row groups of a file, one by one: at least one batch, though it may have no rows.
-fn batches(
-    file: &Path,
-) -> Result<impl Iterator<Item = Result<RecordBatch, NodeError>>, NodeError> {
+fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeError>>, NodeError> {
     let fault = move |e: PolarsError| {
         NodeError::new(format!("{}: {e}", file.display())).help("is it a whole Parquet file?")
     };
@@ -84,8 +83,11 @@ fn batches(
     let mut reader = ParquetReader::new(open()?);
     let metadata = reader.get_metadata().map_err(fault)?.clone();
     let schema = reader.schema().map_err(fault)?;
-    check_schema(&schema)
-        .map_err(|e| NodeError::new(format!("{}: {e}", file.display())))?;
+    let unusable = move |e: BridgeError| {
+        NodeError::new(format!("{}: {}", file.display(), with_causes(&e)))
+            .help("write the column as another type, or leave it out")
+    };
+    check_schema(&schema).map_err(unusable)?;
     table_file::check_names(file, schema.iter_names().map(AsRef::as_ref))?;
     let mut groups: Vec<usize> = metadata.row_groups.iter().map(|g| g.num_rows()).collect();
     if groups.is_empty() {
@@ -96,7 +98,7 @@ fn batches(
         let mut reader = ParquetReader::new(open()?).with_slice(Some((start, count)));
         reader.set_metadata(metadata.clone());
         start += count;
-        Ok(from_polars(&reader.finish().map_err(fault)?)?)
+        from_polars(&reader.finish().map_err(fault)?).map_err(unusable)
     }))
 }
 
@@ -124,15 +126,24 @@ fn push(
 
 fn differs(file: &Path, first: &Path, expected: &Schema, found: &Schema) -> NodeError {
     let missing = |from: &Schema, of: &Schema| -> Vec<String> {
-        let fields = from.fields().iter().filter(|f| !of.fields().iter().any(|g| g == *f));
-        fields.map(|f| format!("{} ({})", f.name(), f.data_type())).collect()
+        let fields = from
+            .fields()
+            .iter()
+            .filter(|f| !of.fields().iter().any(|g| g == *f));
+        fields
+            .map(|f| format!("{} ({})", f.name(), f.data_type()))
+            .collect()
     };
     let (here, there) = (missing(found, expected), missing(expected, found));
     let what = if here.is_empty() && there.is_empty() {
         "the same columns in another order".to_owned()
     } else {
         let or_none = |names: Vec<String>| {
-            if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.join(", ")
+            }
         };
         format!("{} where the first has {}", or_none(here), or_none(there))
     };
@@ -143,3 +154,6 @@ fn differs(file: &Path, first: &Path, expected: &Schema, found: &Schema) -> Node
     ))
     .help("read files of different columns with a node each")
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,13 @@ impl Positions {
     pub(super) fn of(table: &Table) -> Result<Self, NodeError> {
         let mut rows = Vec::with_capacity(table.rows());
         for array in table.arrays(UNIQUE_IDX)? {
-            rows.extend(array.as_primitive::<UInt64Type>().values().iter().map(|&v| v as usize));
+            rows.extend(
+                array
+                    .as_primitive::<UInt64Type>()
+                    .values()
+                    .iter()
+                    .map(|&v| v as usize),
+            );
         }
         Ok(Self::new(rows))
     }

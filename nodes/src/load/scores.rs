@@ -38,14 +38,21 @@ impl Kind for Scores {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        contract.table("input", &config.input).reads(UNIQUE_IDX, &[ColumnType::U64]);
+        contract
+            .table("input", &config.input)
+            .reads(UNIQUE_IDX, &[ColumnType::U64]);
         contract.file("path", &config.path);
-        contract.port("rows", RowsOf::Input("input")).gives(&config.column, ColumnType::F64);
+        contract
+            .port("rows", RowsOf::Input("input"))
+            .gives(&config.column, ColumnType::F64);
         super::refuse_own_names(contract, &config.column);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Load { path: config.path.path().to_owned(), column: config.column.clone() }))
+        Ok(Work::table(Load {
+            path: config.path.path().to_owned(),
+            column: config.column.clone(),
+        }))
     }
 }
 
@@ -55,15 +62,28 @@ struct Load {
 }
 
 impl TableNode for Load {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let positions = Positions::of(inputs.table("input")?)?;
-        let values = parse::read_scores(&self.path, &positions).map_err(|e| NodeError::new(with_causes(&e)))?;
+        let values = parse::read_scores(&self.path, &positions)
+            .map_err(|e| NodeError::new(with_causes(&e)))?;
         let without = values.iter().filter(|v| v.is_none()).count();
         if without > 0 {
-            context.warn(format!("{without} of {} rows have no score in {}", values.len(), self.path.display()));
+            context.warn(format!(
+                "{without} of {} rows have no score in {}",
+                values.len(),
+                self.path.display()
+            ));
         }
         let field = Field::new(&self.column, DataType::Float64, true);
         let column: ArrayRef = Arc::new(Float64Array::from(values));
-        outputs.push("rows", RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column])?)
+        outputs.push(
+            "rows",
+            RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column])?,
+        )
     }
 }

@@ -43,7 +43,10 @@ pub(super) fn contract(config: &Config, contract: &mut Contract) {
 
 /// The files of a configuration.
 pub(super) fn files(config: &Config) -> Result<Vec<PathBuf>, NodeError> {
-    config.path.files().map_err(|reason| NodeError::new(format!("`path`: {reason}")))
+    config
+        .path
+        .files()
+        .map_err(|reason| NodeError::new(format!("`path`: {reason}")))
 }
 
 /// Gives rows their `key`, `unique_idx` and image.
@@ -103,7 +106,10 @@ impl Rows {
         }
         self.next += rows as u64;
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-        outputs.push("rows", filter_record_batch(&batch, &BooleanArray::from(kept))?)
+        outputs.push(
+            "rows",
+            filter_record_batch(&batch, &BooleanArray::from(kept))?,
+        )
     }
 
     /// Absolute paths of images, and which rows are kept.
@@ -179,3 +185,6 @@ fn image_column<'a>(
     }
     Ok(Some(name))
 }
+
+#[cfg(test)]
+mod tests;

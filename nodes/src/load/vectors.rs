@@ -38,14 +38,21 @@ impl Kind for Vectors {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        contract.table("input", &config.input).reads(UNIQUE_IDX, &[ColumnType::U64]);
+        contract
+            .table("input", &config.input)
+            .reads(UNIQUE_IDX, &[ColumnType::U64]);
         contract.file("path", &config.path);
-        contract.port("rows", RowsOf::Input("input")).gives(&config.column, ColumnType::Vector);
+        contract
+            .port("rows", RowsOf::Input("input"))
+            .gives(&config.column, ColumnType::Vector);
         super::refuse_own_names(contract, &config.column);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Load { path: config.path.path().to_owned(), column: config.column.clone() }))
+        Ok(Work::table(Load {
+            path: config.path.path().to_owned(),
+            column: config.column.clone(),
+        }))
     }
 }
 
@@ -55,7 +62,12 @@ struct Load {
 }
 
 impl TableNode for Load {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let fault = |e: table::VectorsError| NodeError::new(with_causes(&e));
         let positions = Positions::of(inputs.table("input")?)?;
         let vectors = table::Vectors::open(&self.path, &positions).map_err(fault)?;
@@ -64,11 +76,18 @@ impl TableNode for Load {
             let mut values = Vec::with_capacity(rows.len() * vectors.dim());
             // Neighbours in the table are nearly always neighbours in the file.
             for run in rows.chunk_by(|a, b| b.checked_sub(*a) == Some(1)) {
-                values.extend(vectors.read(run[0]..run[run.len() - 1] + 1).map_err(fault)?);
+                values.extend(
+                    vectors
+                        .read(run[0]..run[run.len() - 1] + 1)
+                        .map_err(fault)?,
+                );
             }
             let list = list_of_floats(values, vectors.dim(), None)?;
             let field = Field::new(&self.column, list.data_type().clone(), false);
-            outputs.push("rows", RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)])?)?;
+            outputs.push(
+                "rows",
+                RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)])?,
+            )?;
         }
         Ok(())
     }

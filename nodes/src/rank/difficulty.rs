@@ -59,19 +59,31 @@ impl Kind for Difficulty {
             .reads("min", &[ColumnType::F64])
             .reads("max", &[ColumnType::F64]);
         for feature in &config.features {
-            contract.column("features", feature, &[ColumnType::Number, ColumnType::Vector]).named();
+            contract
+                .column(
+                    "features",
+                    feature,
+                    &[ColumnType::Number, ColumnType::Vector],
+                )
+                .named();
         }
         contract
             .port("rows", RowsOf::Input("features"))
             .gives("difficulty", ColumnType::F64)
             .gives("rank", ColumnType::U32);
         if config.features.is_empty() {
-            contract.refuse("features", "a difficulty needs at least one feature", "name the columns that the score net was trained on");
+            contract.refuse(
+                "features",
+                "a difficulty needs at least one feature",
+                "name the columns that the score net was trained on",
+            );
         }
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Rank { on_null: config.on_null }))
+        Ok(Work::table(Rank {
+            on_null: config.on_null,
+        }))
     }
 }
 
@@ -87,18 +99,28 @@ struct Weights {
 }
 
 impl TableNode for Rank {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let net = read_net(inputs.table("score_net")?)?;
         let features = inputs.columns("features");
         let ordered = match_features(&net, &features)?;
-        let table = features.first().ok_or_else(|| NodeError::new("no features"))?.table;
+        let table = features
+            .first()
+            .ok_or_else(|| NodeError::new("no features"))?
+            .table;
         let mut difficulty: Vec<Option<f64>> = Vec::with_capacity(table.rows());
         for chunk in 0..table.chunks().len() {
             context.check_cancelled()?;
             difficulty.extend(chunk_difficulty(chunk, &ordered)?);
         }
         self.report_incomplete(table, &difficulty, context)?;
-        let complete: Vec<usize> = (0..difficulty.len()).filter(|&i| difficulty[i].is_some()).collect();
+        let complete: Vec<usize> = (0..difficulty.len())
+            .filter(|&i| difficulty[i].is_some())
+            .collect();
         let values: Vec<f64> = difficulty.iter().copied().flatten().collect();
         let mut ranks: Vec<Option<u32>> = vec![None; difficulty.len()];
         for (&row, rank) in complete.iter().zip(score::rank(&values)) {
@@ -112,24 +134,46 @@ impl TableNode for Rank {
             Field::new("difficulty", DataType::Float64, true),
             Field::new("rank", DataType::UInt32, true),
         ]);
-        outputs.push("rows", RecordBatch::try_new(Arc::new(schema), columns.map(|(_, c)| c).to_vec())?)
+        outputs.push(
+            "rows",
+            RecordBatch::try_new(Arc::new(schema), columns.map(|(_, c)| c).to_vec())?,
+        )
     }
 }
 
 impl Rank {
-    fn report_incomplete(&self, table: &Table, difficulty: &[Option<f64>], context: &Context<'_>) -> Result<(), NodeError> {
-        let incomplete: Vec<usize> = (0..difficulty.len()).filter(|&i| difficulty[i].is_none()).collect();
+    fn report_incomplete(
+        &self,
+        table: &Table,
+        difficulty: &[Option<f64>],
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
+        let incomplete: Vec<usize> = (0..difficulty.len())
+            .filter(|&i| difficulty[i].is_none())
+            .collect();
         if incomplete.is_empty() {
             return Ok(());
         }
         if self.on_null == OnNull::Drop {
-            context.warn(format!("{} of {} rows lack features and get no difficulty", incomplete.len(), difficulty.len()));
+            context.warn(format!(
+                "{} of {} rows lack features and get no difficulty",
+                incomplete.len(),
+                difficulty.len()
+            ));
             return Ok(());
         }
         let numbers = numbers(table)?;
-        let named: Vec<String> = incomplete.iter().take(NAMED).map(|&row| numbers[row].to_string()).collect();
+        let named: Vec<String> = incomplete
+            .iter()
+            .take(NAMED)
+            .map(|&row| numbers[row].to_string())
+            .collect();
         let more = incomplete.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         Err(NodeError::new(format!("{} rows lack features: unique_idx {}{more}", incomplete.len(), named.join(", ")))
             .help("give them the missing features, or say `on_null: drop` to leave them out of the selection"))
     }
@@ -148,25 +192,37 @@ fn read_net(table: &Table) -> Result<Vec<Weights>, NodeError> {
     for chunk in 0..table.chunks().len() {
         let batch = table.batch(chunk)?;
         let column = |name: &str| {
-            batch.column_by_name(name).ok_or_else(|| NodeError::new(format!("the score net has no column `{name}`")))
+            batch
+                .column_by_name(name)
+                .ok_or_else(|| NodeError::new(format!("the score net has no column `{name}`")))
         };
         let names = strings(column("feature")?)?;
         let components = column("component")?.as_primitive::<UInt32Type>();
         let weights = column("weight")?.as_primitive::<Float32Type>();
-        let (min, max) = (column("min")?.as_primitive::<Float64Type>(), column("max")?.as_primitive::<Float64Type>());
+        let (min, max) = (
+            column("min")?.as_primitive::<Float64Type>(),
+            column("max")?.as_primitive::<Float64Type>(),
+        );
         for row in 0..batch.num_rows() {
             let name = names.value(row);
             let entry = match net.iter_mut().position(|w| w.feature == name) {
                 Some(at) => &mut net[at],
                 None => {
-                    let range = (min.is_valid(row) && max.is_valid(row)).then(|| (min.value(row), max.value(row)));
-                    net.push(Weights { feature: name.to_owned(), weights: Vec::new(), range });
+                    let range = (min.is_valid(row) && max.is_valid(row))
+                        .then(|| (min.value(row), max.value(row)));
+                    net.push(Weights {
+                        feature: name.to_owned(),
+                        weights: Vec::new(),
+                        range,
+                    });
                     let last = net.len() - 1;
                     &mut net[last]
                 }
             };
             if components.value(row) as usize != entry.weights.len() {
-                return Err(NodeError::new(format!("the score net's weights for `{name}` are not in order")));
+                return Err(NodeError::new(format!(
+                    "the score net's weights for `{name}` are not in order"
+                )));
             }
             entry.weights.push(weights.value(row));
         }
@@ -175,7 +231,10 @@ fn read_net(table: &Table) -> Result<Vec<Weights>, NodeError> {
 }
 
 /// Each of the net's features with the column of that name.
-fn match_features<'a>(net: &'a [Weights], features: &[ColumnView<'a>]) -> Result<Vec<(&'a Weights, ColumnView<'a>)>, NodeError> {
+fn match_features<'a>(
+    net: &'a [Weights],
+    features: &[ColumnView<'a>],
+) -> Result<Vec<(&'a Weights, ColumnView<'a>)>, NodeError> {
     let trained: Vec<&str> = net.iter().map(|w| w.feature.as_str()).collect();
     let given: Vec<&str> = features.iter().map(|f| f.reference).collect();
     if trained.len() != given.len() || given.iter().any(|g| !trained.contains(g)) {
@@ -188,7 +247,12 @@ fn match_features<'a>(net: &'a [Weights], features: &[ColumnView<'a>]) -> Result
     }
     Ok(net
         .iter()
-        .filter_map(|weights| Some((weights, *features.iter().find(|f| f.reference == weights.feature)?)))
+        .filter_map(|weights| {
+            Some((
+                weights,
+                *features.iter().find(|f| f.reference == weights.feature)?,
+            ))
+        })
         .collect())
 }
 
@@ -198,7 +262,10 @@ enum Values {
     Vectors(trommel_engine::table::FloatRows),
 }
 
-fn chunk_difficulty(chunk: usize, features: &[(&Weights, ColumnView<'_>)]) -> Result<Vec<Option<f64>>, NodeError> {
+fn chunk_difficulty(
+    chunk: usize,
+    features: &[(&Weights, ColumnView<'_>)],
+) -> Result<Vec<Option<f64>>, NodeError> {
     let mut values = Vec::with_capacity(features.len());
     for (weights, view) in features {
         let index = view.table.column_index(view.column).unwrap_or_default();
@@ -221,7 +288,9 @@ fn chunk_difficulty(chunk: usize, features: &[(&Weights, ColumnView<'_>)]) -> Re
     }
     let (_, first) = features[0];
     let rows = first.table.chunks()[chunk].rows;
-    (0..rows).map(|row| row_difficulty(row, chunk, features, &values)).collect()
+    (0..rows)
+        .map(|row| row_difficulty(row, chunk, features, &values))
+        .collect()
 }
 
 fn row_difficulty(
@@ -235,13 +304,27 @@ fn row_difficulty(
     for ((weights, view), values) in features.iter().zip(values) {
         let feature = match (values, weights.range) {
             (Values::Scalars(column), Some((min, max))) => {
-                let Some(value) = column[row] else { return Ok(None) };
+                let Some(value) = column[row] else {
+                    return Ok(None);
+                };
                 scalars[0] = value;
-                Feature::Scalar { name: view.reference, values: &scalars, weight: weights.weights[0], min, max }
+                Feature::Scalar {
+                    name: view.reference,
+                    values: &scalars,
+                    weight: weights.weights[0],
+                    min,
+                    max,
+                }
             }
             (Values::Vectors(column), _) => {
-                let Some(value) = column.row(row) else { return Ok(None) };
-                Feature::Vector { name: view.reference, values: value, weights: &weights.weights }
+                let Some(value) = column.row(row) else {
+                    return Ok(None);
+                };
+                Feature::Vector {
+                    name: view.reference,
+                    values: value,
+                    weights: &weights.weights,
+                }
             }
             (Values::Scalars(_), None) => return Ok(None),
         };
@@ -253,11 +336,13 @@ fn row_difficulty(
 
 fn named(error: ScoreError, table: &Table, chunk: usize, row: usize) -> NodeError {
     let before: usize = table.chunks()[..chunk].iter().map(|c| c.rows).sum();
-    let number = numbers(table).ok().and_then(|n| n.get(before + row).copied());
+    let number = numbers(table)
+        .ok()
+        .and_then(|n| n.get(before + row).copied());
     match (error, number) {
-        (ScoreError::NotFinite { feature, .. }, Some(number)) => {
-            NodeError::new(format!("`{feature}` of unique_idx {number} is not a finite number"))
-        }
+        (ScoreError::NotFinite { feature, .. }, Some(number)) => NodeError::new(format!(
+            "`{feature}` of unique_idx {number} is not a finite number"
+        )),
         (other, _) => NodeError::new(other.to_string()),
     }
 }

@@ -5,4 +5,7 @@ use trommel_engine::node::{Entry, Erased};
 pub mod clip;
 pub mod model;
 
-pub const KINDS: &[Entry] = &[Entry { kind: &Erased::<clip::Clip>::NEW, source: include_str!("clip.rs") }];
+pub const KINDS: &[Entry] = &[Entry {
+    kind: &Erased::<clip::Clip>::NEW,
+    source: include_str!("clip.rs"),
+}];

@@ -52,12 +52,18 @@ pub fn contract(config: &Config, contract: &mut Contract, column: &str, ty: Colu
         .reads_files(&config.image)
         .reads(&config.text, &[ColumnType::Text]);
     contract.model("model", &config.model);
-    contract.port("rows", RowsOf::Input("input")).gives(column, ty);
+    contract
+        .port("rows", RowsOf::Input("input"))
+        .gives(column, ty);
     contract.row_wise();
     contract.permit(Permit::Device);
     contract.speed_only(&["device", "batch_size"]);
     if config.batch_size == Some(0) {
-        contract.refuse("batch_size", "a batch has at least one row", "leave it out, or give 1 or more");
+        contract.refuse(
+            "batch_size",
+            "a batch has at least one row",
+            "leave it out, or give 1 or more",
+        );
     }
 }
 
@@ -89,7 +95,10 @@ impl RowNode for ImageAndText {
                 .cloned()
                 .ok_or_else(|| NodeError::new(format!("there is no column `{name}`")))
         };
-        let columns = [("image", column(&self.image)?, true), ("text", column(&self.text)?, true)];
+        let columns = [
+            ("image", column(&self.image)?, true),
+            ("text", column(&self.text)?, true),
+        ];
         let named = RecordBatch::try_from_iter_with_nullable(columns)?;
         self.remote.rows(&named, context)
     }

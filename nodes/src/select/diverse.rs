@@ -69,12 +69,20 @@ impl Kind for Diverse {
             .gives("penalised", ColumnType::F64);
         contract.permit(Permit::Exclusive);
         if !config.gamma.is_finite() {
-            contract.refuse("gamma", format!("`gamma` is {}", config.gamma), "it must be a finite number");
+            contract.refuse(
+                "gamma",
+                format!("`gamma` is {}", config.gamma),
+                "it must be a finite number",
+            );
         }
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Pick { count: config.count, k: config.k, gamma: config.gamma }))
+        Ok(Work::table(Pick {
+            count: config.count,
+            k: config.k,
+            gamma: config.gamma,
+        }))
     }
 }
 
@@ -85,11 +93,18 @@ struct Pick {
 }
 
 impl TableNode for Pick {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
         let scores = inputs.column("score")?.floats()?;
         let vectors = inputs.column("vectors")?.vectors()?;
-        let candidates: Vec<usize> = (0..scores.len()).filter(|&row| scores[row].is_some()).collect();
+        let candidates: Vec<usize> = (0..scores.len())
+            .filter(|&row| scores[row].is_some())
+            .collect();
         picks::warn_unscored(scores.len() - candidates.len(), scores.len(), context);
         picks::warn_short(self.count, candidates.len(), context);
         let difficulty: Vec<f64> = scores.into_iter().flatten().collect();
@@ -102,7 +117,8 @@ impl TableNode for Pick {
         let picked = if candidates.is_empty() {
             Vec::new()
         } else {
-            let rows = Rows::new(width, chunks).ok_or_else(|| NodeError::new("`vectors` holds vectors of different lengths"))?;
+            let rows = Rows::new(width, chunks)
+                .ok_or_else(|| NodeError::new("`vectors` holds vectors of different lengths"))?;
             greedy(&difficulty, &rows, self.count, self.k, self.gamma).map_err(|e| in_words(&e))?
         };
         let positions: Vec<usize> = picked.iter().map(|p| candidates[p.index]).collect();
@@ -117,10 +133,16 @@ impl TableNode for Pick {
 /// The vectors of the candidates, where those are not simply all rows.
 fn gather(candidates: &[usize], vectors: &[FloatRows]) -> Result<Option<Vec<f32>>, NodeError> {
     let all: usize = vectors.iter().map(FloatRows::rows).sum();
-    let mut rows = vectors.iter().flat_map(|chunk| (0..chunk.rows()).map(move |row| chunk.row(row)));
+    let mut rows = vectors
+        .iter()
+        .flat_map(|chunk| (0..chunk.rows()).map(move |row| chunk.row(row)));
     let mut missing = Vec::new();
     if candidates.len() == all {
-        missing.extend(rows.enumerate().filter(|(_, v)| v.is_none()).map(|(row, _)| row));
+        missing.extend(
+            rows.enumerate()
+                .filter(|(_, v)| v.is_none())
+                .map(|(row, _)| row),
+        );
         return refuse_missing(&missing).map(|()| None);
     }
     let mut values = Vec::new();
@@ -141,8 +163,12 @@ fn refuse_missing(rows: &[usize]) -> Result<(), NodeError> {
         return Ok(());
     }
     let named: Vec<String> = rows.iter().take(20).map(ToString::to_string).collect();
-    Err(NodeError::new(format!("{} rows have a score and no vector: rows {}", rows.len(), named.join(", ")))
-        .help("give them vectors, or no score"))
+    Err(NodeError::new(format!(
+        "{} rows have a score and no vector: rows {}",
+        rows.len(),
+        named.join(", ")
+    ))
+    .help("give them vectors, or no score"))
 }
 
 fn in_words(error: &GreedyError) -> NodeError {

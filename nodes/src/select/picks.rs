@@ -12,10 +12,16 @@ pub(super) fn push(
     outputs: &mut dyn Outputs,
     context: &Context<'_>,
 ) -> Result<(), NodeError> {
-    let own: Vec<&str> = std::iter::once("pick").chain(columns.iter().map(|(name, _)| *name)).collect();
+    let own: Vec<&str> = std::iter::once("pick")
+        .chain(columns.iter().map(|(name, _)| *name))
+        .collect();
     // A selection of a selection has such columns already: the new ones take their place.
-    let kept: Vec<&str> =
-        input.fields().iter().map(|f| f.name().as_str()).filter(|name| !own.contains(name)).collect();
+    let kept: Vec<&str> = input
+        .fields()
+        .iter()
+        .map(|f| f.name().as_str())
+        .filter(|name| !own.contains(name))
+        .collect();
     let kept = input.select(&kept)?;
     for (block, rows) in positions.chunks(CHUNK_ROWS).enumerate() {
         context.check_cancelled()?;
@@ -25,12 +31,17 @@ pub(super) fn push(
         let mut fields: Vec<Arc<Field>> = picked.schema().fields().iter().cloned().collect();
         let mut arrays = picked.columns().to_vec();
         fields.push(Arc::new(Field::new("pick", DataType::UInt32, false)));
-        arrays.push(Arc::new(UInt32Array::from_iter_values(range.clone().map(|p| p as u32))));
+        arrays.push(Arc::new(UInt32Array::from_iter_values(
+            range.clone().map(|p| p as u32),
+        )));
         for (name, values) in columns {
             fields.push(Arc::new(Field::new(*name, DataType::Float64, false)));
             arrays.push(Arc::new(Float64Array::from(values[range.clone()].to_vec())));
         }
-        outputs.push("rows", RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)?;
+        outputs.push(
+            "rows",
+            RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?,
+        )?;
     }
     Ok(())
 }
@@ -38,13 +49,17 @@ pub(super) fn push(
 /// A count beyond what there is picks all, and says so.
 pub(super) fn warn_short(count: usize, there: usize, context: &Context<'_>) {
     if count > there {
-        context.warn(format!("`count` is {count}, and only {there} rows can be picked: all of them are"));
+        context.warn(format!(
+            "`count` is {count}, and only {there} rows can be picked: all of them are"
+        ));
     }
 }
 
 /// Rows without a score cannot be picked by it.
 pub(super) fn warn_unscored(without: usize, of: usize, context: &Context<'_>) {
     if without > 0 {
-        context.warn(format!("{without} of {of} rows have no score and are not picked from"));
+        context.warn(format!(
+            "{without} of {of} rows have no score and are not picked from"
+        ));
     }
 }

@@ -38,11 +38,17 @@ impl Kind for Random {
 
     fn contract(config: &Config, contract: &mut Contract) {
         contract.table("input", &config.input).passes();
-        contract.port("rows", RowsOf::New).passes("input").gives("pick", ColumnType::U32);
+        contract
+            .port("rows", RowsOf::New)
+            .passes("input")
+            .gives("pick", ColumnType::U32);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Pick { count: config.count, seed: config.seed }))
+        Ok(Work::table(Pick {
+            count: config.count,
+            seed: config.seed,
+        }))
     }
 }
 
@@ -52,12 +58,20 @@ struct Pick {
 }
 
 impl TableNode for Pick {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
         let mut lots: Vec<(Digest, usize)> = Vec::with_capacity(input.rows());
         for array in input.arrays(KEY)? {
             for key in array.as_fixed_size_binary().iter().flatten() {
-                let lot = Digester::new("trommel.lot.1").field("seed", &self.seed.to_le_bytes()).field("key", key).finish();
+                let lot = Digester::new("trommel.lot.1")
+                    .field("seed", &self.seed.to_le_bytes())
+                    .field("key", key)
+                    .finish();
                 lots.push((lot, lots.len()));
             }
         }

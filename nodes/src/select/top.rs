@@ -51,7 +51,10 @@ impl Kind for Top {
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Pick { count: config.count, order: config.order }))
+        Ok(Work::table(Pick {
+            count: config.count,
+            order: config.order,
+        }))
     }
 }
 
@@ -61,11 +64,21 @@ struct Pick {
 }
 
 impl TableNode for Pick {
-    fn table(&mut self, inputs: &Inputs, outputs: &mut dyn Outputs, context: &Context<'_>) -> Result<(), NodeError> {
+    fn table(
+        &mut self,
+        inputs: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let scores = inputs.column("score")?.floats()?;
-        let mut scored: Vec<(usize, f64)> = scores.iter().enumerate().filter_map(|(i, s)| Some((i, (*s)?))).collect();
+        let mut scored: Vec<(usize, f64)> = scores
+            .iter()
+            .enumerate()
+            .filter_map(|(i, s)| Some((i, (*s)?)))
+            .collect();
         if let Some((row, _)) = scored.iter().find(|(_, score)| score.is_nan()) {
-            return Err(NodeError::new(format!("the score of row {row} is NaN")).help("mend the node that gives it"));
+            return Err(NodeError::new(format!("the score of row {row} is NaN"))
+                .help("mend the node that gives it"));
         }
         picks::warn_unscored(scores.len() - scored.len(), scores.len(), context);
         picks::warn_short(self.count, scored.len(), context);
@@ -77,6 +90,12 @@ impl TableNode for Pick {
         scored.truncate(self.count);
         let positions: Vec<usize> = scored.iter().map(|(row, _)| *row).collect();
         let columns = [("score", scored.iter().map(|(_, score)| *score).collect())];
-        picks::push(inputs.table("input")?, &positions, &columns, outputs, context)
+        picks::push(
+            inputs.table("input")?,
+            &positions,
+            &columns,
+            outputs,
+            context,
+        )
     }
 }

@@ -156,7 +156,13 @@ impl Kind for SelfFilter {
             .reads("conversations", &[ColumnType::Turns])
             .reads_files("image");
         for feature in &config.features {
-            contract.column("features", feature, &[ColumnType::Number, ColumnType::Vector]).named();
+            contract
+                .column(
+                    "features",
+                    feature,
+                    &[ColumnType::Number, ColumnType::Vector],
+                )
+                .named();
         }
         contract.model("vlm", &config.vlm);
         contract.model("vision_tower", &config.vision_tower);
@@ -187,7 +193,9 @@ impl Kind for SelfFilter {
 
     fn build(config: &Config) -> Result<Work, NodeError> {
         let resolve = |model: &ModelRef| -> Result<std::path::PathBuf, NodeError> {
-            Ok(std::path::absolute(model.resolve().map_err(NodeError::new)?)?)
+            Ok(std::path::absolute(
+                model.resolve().map_err(NodeError::new)?,
+            )?)
         };
         let worker = json!({
             "vlm": resolve(&config.vlm)?,
@@ -215,7 +223,11 @@ impl Kind for SelfFilter {
 
 fn refuse_nonsense(config: &Config, contract: &mut Contract) {
     if config.features.is_empty() {
-        contract.refuse("features", "the score net needs at least one feature", "name columns: [clip.clip]");
+        contract.refuse(
+            "features",
+            "the score net needs at least one feature",
+            "name columns: [clip.clip]",
+        );
     }
     for (key, value) in [
         ("max_length", config.max_length),
@@ -224,33 +236,56 @@ fn refuse_nonsense(config: &Config, contract: &mut Contract) {
         ("accumulate", config.accumulate),
     ] {
         if value == 0 {
-            contract.refuse(key, format!("`{key}` must be 1 or more"), "give a number of 1 or more");
+            contract.refuse(
+                key,
+                format!("`{key}` must be 1 or more"),
+                "give a number of 1 or more",
+            );
         }
     }
     for (key, value, most) in [
         ("learning_rate", config.learning_rate, f64::MAX),
         ("weight_decay", config.weight_decay, f64::MAX),
         ("warmup_ratio", config.warmup_ratio, 1.0),
-        ("max_grad_norm", config.max_grad_norm.unwrap_or(1.0), f64::MAX),
+        (
+            "max_grad_norm",
+            config.max_grad_norm.unwrap_or(1.0),
+            f64::MAX,
+        ),
     ] {
         if !(0.0..=most).contains(&value) {
-            contract.refuse(key, format!("`{key}` is {value}"), "it must be a finite number of 0 or more (a ratio at most 1)");
+            contract.refuse(
+                key,
+                format!("`{key}` is {value}"),
+                "it must be a finite number of 0 or more (a ratio at most 1)",
+            );
         }
     }
     if config.trainable != Trainable::Full {
-        contract.refuse("trainable", "this version trains the whole language model only", "use `trainable: full`");
+        contract.refuse(
+            "trainable",
+            "this version trains the whole language model only",
+            "use `trainable: full`",
+        );
     }
     if config.save {
-        contract.refuse("save", "this version does not keep the trained model", "leave `save` out; the score net is the default port");
+        contract.refuse(
+            "save",
+            "this version does not keep the trained model",
+            "leave `save` out; the score net is the default port",
+        );
     }
 }
 
 /// A list of lists of `unique_idx`.
 fn read_order(path: &DataPath) -> Result<Vec<Vec<u64>>, NodeError> {
     let shown = path.shown();
-    let text = std::fs::read(path.path()).map_err(|e| NodeError::new(format!("cannot read {shown}: {e}")))?;
+    let text = std::fs::read(path.path())
+        .map_err(|e| NodeError::new(format!("cannot read {shown}: {e}")))?;
     serde_json::from_slice(&text).map_err(|e| {
-        NodeError::new(format!("`order` ({shown}) is not a JSON list of lists of unique_idx: {e}"))
-            .help("write [[0, 5, 2], [1, 3, 4]]: one inner list a batch")
+        NodeError::new(format!(
+            "`order` ({shown}) is not a JSON list of lists of unique_idx: {e}"
+        ))
+        .help("write [[0, 5, 2], [1, 3, 4]]: one inner list a batch")
     })
 }

@@ -48,17 +48,27 @@ pub fn csv_bytes(batch: &RecordBatch) -> Result<Vec<u8>, NodeError> {
 fn write_rows(batch: &RecordBatch, header: bool, to: &mut impl Write) -> Result<(), NodeError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let column = if field.data_type().is_nested() || is_bytes(field.data_type()) { as_text(field.name(), column)? } else { column.clone() };
+        let column = if field.data_type().is_nested() || is_bytes(field.data_type()) {
+            as_text(field.name(), column)?
+        } else {
+            column.clone()
+        };
         fields.push(Field::new(field.name(), column.data_type().clone(), true));
         columns.push(column);
     }
     let flat = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-    WriterBuilder::new().with_header(header).build(to).write(&flat)?;
+    WriterBuilder::new()
+        .with_header(header)
+        .build(to)
+        .write(&flat)?;
     Ok(())
 }
 
 fn is_bytes(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_))
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_)
+    )
 }
 
 /// Each value as the JSON that `jsonl` would write.

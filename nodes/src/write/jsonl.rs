@@ -24,7 +24,9 @@ impl Format for Jsonl {
 
     fn write(&self, table: &Table, path: &Path) -> Result<(), NodeError> {
         let file = BufWriter::new(File::create(path)?);
-        let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(file);
+        let mut writer = WriterBuilder::new()
+            .with_explicit_nulls(true)
+            .build::<_, LineDelimited>(file);
         for chunk in 0..table.chunks().len() {
             writer.write(&table.batch(chunk)?)?;
         }

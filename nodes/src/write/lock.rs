@@ -15,7 +15,11 @@ pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<
     for chunk in 0..context.table.chunks().len() {
         add_picks(&context.table.batch(chunk)?, &mut picks)?;
     }
-    let file = context.path.file_name().unwrap_or_default().to_string_lossy();
+    let file = context
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let lock = json!({
         "lock": 1,
         "program": concat!("trommel ", env!("CARGO_PKG_VERSION")),
@@ -30,13 +34,22 @@ pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<
 
 fn add_picks(batch: &RecordBatch, picks: &mut Vec<Json>) -> Result<(), NodeError> {
     let column = |name: &str| {
-        batch.column_by_name(name).ok_or_else(|| NodeError::new(format!("the selection has no column `{name}`")))
+        batch
+            .column_by_name(name)
+            .ok_or_else(|| NodeError::new(format!("the selection has no column `{name}`")))
     };
     let keys = column(KEY)?.as_fixed_size_binary();
     let numbers = column(UNIQUE_IDX)?.as_primitive::<UInt64Type>();
     let scores: Vec<_> = ["difficulty", "penalised", "score"]
         .into_iter()
-        .filter_map(|name| Some((name, batch.column_by_name(name)?.as_primitive_opt::<Float64Type>()?)))
+        .filter_map(|name| {
+            Some((
+                name,
+                batch
+                    .column_by_name(name)?
+                    .as_primitive_opt::<Float64Type>()?,
+            ))
+        })
         .collect();
     for row in 0..batch.num_rows() {
         let mut pick = Map::new();

@@ -94,9 +94,13 @@ mod tests {
 
     fn batch(rows: usize) -> RecordBatch {
         let numbers = UInt64Array::from_iter_values(0..rows as u64);
-        let texts: StringArray = (0..rows).map(|i| (i % 3 > 0).then(|| i.to_string())).collect();
-        let columns: [(_, ArrayRef, _); 2] =
-            [("unique_idx", Arc::new(numbers), true), ("text", Arc::new(texts), true)];
+        let texts: StringArray = (0..rows)
+            .map(|i| (i % 3 > 0).then(|| i.to_string()))
+            .collect();
+        let columns: [(_, ArrayRef, _); 2] = [
+            ("unique_idx", Arc::new(numbers), true),
+            ("text", Arc::new(texts), true),
+        ];
         RecordBatch::try_from_iter_with_nullable(columns).unwrap()
     }
 
@@ -105,8 +109,13 @@ mod tests {
         for rows in [0, 5, GROUP_ROWS, 2 * GROUP_ROWS + 1] {
             let bytes = parquet_bytes(&batch(rows)).unwrap();
             let mut reader = ParquetReader::new(Cursor::new(bytes));
-            let groups: Vec<usize> =
-                reader.get_metadata().unwrap().row_groups.iter().map(|g| g.num_rows()).collect();
+            let groups: Vec<usize> = reader
+                .get_metadata()
+                .unwrap()
+                .row_groups
+                .iter()
+                .map(|g| g.num_rows())
+                .collect();
             assert_eq!(groups.len(), rows.div_ceil(GROUP_ROWS));
             assert!(groups.iter().all(|&g| g <= GROUP_ROWS));
             assert_eq!(from_polars(&reader.finish().unwrap()).unwrap(), batch(rows));

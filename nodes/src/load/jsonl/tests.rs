@@ -50,7 +50,10 @@ fn nested_values_and_nulls_become_columns() {
     let records: Vec<Json> = read.into_iter().map(|(_, record)| record).collect();
     let schema = Arc::new(Schema::new(all.into_fields()));
     let batch = columns(&records, &schema, Path::new("f.jsonl")).unwrap();
-    assert_eq!(ColumnType::of(batch.schema().field(2).data_type()), ColumnType::Turns);
+    assert_eq!(
+        ColumnType::of(batch.schema().field(2).data_type()),
+        ColumnType::Turns
+    );
     let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
     writer.write(&batch).unwrap();
     writer.finish().unwrap();

@@ -30,10 +30,12 @@ impl Type {
                 *self = Self::Integer;
                 Ok(())
             }
-            (Self::Unknown | Self::Integer, Json::Number(number)) if number.is_u64() => Err(format!(
-                "`{}` is {number}, which is too large for a whole number (i64); write it as text",
-                path.join(".")
-            )),
+            (Self::Unknown | Self::Integer, Json::Number(number)) if number.is_u64() => {
+                Err(format!(
+                    "`{}` is {number}, which is too large for a whole number (i64); write it as text",
+                    path.join(".")
+                ))
+            }
             (Self::Unknown | Self::Integer, Json::Number(_)) => {
                 *self = Self::Float;
                 Ok(())
@@ -105,7 +107,10 @@ fn add_fields(
         // Lines mostly have the same keys in the same order.
         let place = match known.get(number) {
             Some((known, _)) if known == name => number,
-            _ => known.iter().position(|(known, _)| known == name).unwrap_or(known.len()),
+            _ => known
+                .iter()
+                .position(|(known, _)| known == name)
+                .unwrap_or(known.len()),
         };
         if place == known.len() {
             known.push((name.clone(), Type::default()));
@@ -148,8 +153,10 @@ mod tests {
             r#"{"b": -3, "d": true, "e": 7}"#,
         ];
         let fields = of(&lines).unwrap().into_fields();
-        let shown: Vec<String> =
-            fields.iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+        let shown: Vec<String> = fields
+            .iter()
+            .map(|f| format!("{} {}", f.name(), f.data_type()))
+            .collect();
         let turns = DataType::List(Arc::new(Field::new(
             "item",
             DataType::Struct(
@@ -179,7 +186,15 @@ mod tests {
     fn values_that_do_not_go_together_are_named() {
         let error = of(&[r#"{"a": {"b": 1}}"#, r#"{"a": {"b": "one"}}"#]).unwrap_err();
         assert_eq!(error, "`a.b` is text here, and a number in lines before");
-        assert!(of(&[r#"{"a": []}"#, r#"{"a": {}}"#]).unwrap_err().contains("an object here"));
-        assert!(of(&[r#"{"a": 18446744073709551615}"#]).unwrap_err().contains("too large"));
+        assert!(
+            of(&[r#"{"a": []}"#, r#"{"a": {}}"#])
+                .unwrap_err()
+                .contains("an object here")
+        );
+        assert!(
+            of(&[r#"{"a": 18446744073709551615}"#])
+                .unwrap_err()
+                .contains("too large")
+        );
     }
 }

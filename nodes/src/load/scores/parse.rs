@@ -86,7 +86,11 @@ pub fn parse_scores(
         problems.extend(absent(rows, &scores));
     }
     if problems.is_empty() {
-        return Ok(rows.rows().iter().map(|&row| scores[row].flatten()).collect());
+        return Ok(rows
+            .rows()
+            .iter()
+            .map(|&row| scores[row].flatten())
+            .collect());
     }
     let more = problems.len().saturating_sub(NAMED);
     problems.truncate(NAMED);
@@ -313,12 +317,18 @@ mod tests {
         assert_eq!(of_rows(text, vec![0, 3]).unwrap(), [Some(0.5), Some(3.5)]);
         assert_eq!(of_rows(text, vec![3, 2]).unwrap(), [Some(3.5), None]);
         let error = of_rows(text, vec![0, 9]).unwrap_err();
-        assert!(error.contains("write null") && error.contains("unique_idx 9"), "{error}");
+        assert!(
+            error.contains("write null") && error.contains("unique_idx 9"),
+            "{error}"
+        );
         // Without gaps the file is for another data set.
         let error = of_rows(text, vec![1, 0]).unwrap_err();
         assert!(error.contains("unique_idx 2 is beyond"), "{error}");
         for (text, expected) in [
-            (r#"{"0": 1, "2": 1, "9": 1, "9": 2}"#, "unique_idx 9 is given twice"),
+            (
+                r#"{"0": 1, "2": 1, "9": 1, "9": 2}"#,
+                "unique_idx 9 is given twice",
+            ),
             (r#"{"0": 1, "2": 1, "9": NaN}"#, "unique_idx 9 is NaN"),
         ] {
             let error = of_rows(text, vec![0, 2]).unwrap_err();

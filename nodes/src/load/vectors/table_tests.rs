@@ -118,9 +118,16 @@ fn the_published_program_s_dictionary() {
         eprintln!("skipped: TROMMEL_ORACLE is not set");
         return;
     };
-    let dictionary = Vectors::open(&folder.join("data/scores/llava_clip_feature.pt"), &whole(76)).unwrap();
-    let matrix =
-        Vectors::open(&folder.join("golden/2_clip/clip_features.safetensors"), &whole(76)).unwrap();
+    let dictionary = Vectors::open(
+        &folder.join("data/scores/llava_clip_feature.pt"),
+        &whole(76),
+    )
+    .unwrap();
+    let matrix = Vectors::open(
+        &folder.join("golden/2_clip/clip_features.safetensors"),
+        &whole(76),
+    )
+    .unwrap();
     assert_eq!((dictionary.len(), dictionary.dim()), (76, 48));
     assert_eq!(dictionary.read(0..76).unwrap(), matrix.read(0..76).unwrap());
     let text = error(&folder.join("projector/mm_projector.bin"), 2);

@@ -22,7 +22,10 @@ impl Expression {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let parsed = sql_expr(text).map_err(|e| in_words(&e))?;
         // Table functions would read files behind the engine's back.
-        if parsed.into_iter().any(|part| matches!(part, Expr::SubPlan(..))) {
+        if parsed
+            .into_iter()
+            .any(|part| matches!(part, Expr::SubPlan(..)))
+        {
             return Err("it selects from another table; only columns of `input` are there".into());
         }
         let mut columns: Vec<String> = Vec::new();
@@ -48,24 +51,35 @@ impl Expression {
         let names: Vec<&str> = table.fields().iter().map(|f| f.name().as_str()).collect();
         if let Some(unknown) = self.columns.iter().find(|c| !names.contains(&c.as_str())) {
             let message = format!("there is no column `{unknown}`");
-            return Err(self.fault(&message).help(format!("the columns are {}", names.join(", "))));
+            return Err(self
+                .fault(&message)
+                .help(format!("the columns are {}", names.join(", "))));
         }
         self.rows_of(self.frame(table)?)
     }
 
     fn rows_of(&self, frame: DataFrame) -> Result<Vec<usize>, NodeError> {
         let fault = |e: PolarsError| self.fault(&in_words(&e));
-        let frame = frame.lazy().with_column(self.parsed.clone().alias(TRUE)).collect().map_err(fault)?;
+        let frame = frame
+            .lazy()
+            .with_column(self.parsed.clone().alias(TRUE))
+            .collect()
+            .map_err(fault)?;
         let truth = frame.column(TRUE).map_err(fault)?;
         if *truth.dtype() == PolarsType::Null {
             return Ok(Vec::new());
         }
         let truth = truth.bool().map_err(|_| {
-            self.fault(&format!("it gives {}, and true or false is asked for", truth.dtype()))
-                .help("compare it with something")
+            self.fault(&format!(
+                "it gives {}, and true or false is asked for",
+                truth.dtype()
+            ))
+            .help("compare it with something")
         })?;
         let rows = truth.iter().enumerate();
-        Ok(rows.filter_map(|(row, truth)| (truth == Some(true)).then_some(row)).collect())
+        Ok(rows
+            .filter_map(|(row, truth)| (truth == Some(true)).then_some(row))
+            .collect())
     }
 
     /// All rows, but of the columns only those that it reads.
