@@ -1,13 +1,14 @@
 //! Looks whether the files that nodes name are there.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use crate::diagnostics::{Problem, Problems};
 use crate::node::{FileNeed, FileUse};
 use crate::plan::{NodeId, Plan};
 
 /// A warning for each file, folder and model of `nodes` that is not there.
-pub fn missing_files(plan: &Plan, nodes: &HashSet<NodeId>) -> Problems {
+pub fn missing_files<S: BuildHasher>(plan: &Plan, nodes: &HashSet<NodeId, S>) -> Problems {
     let mut problems = Problems::default();
     for (id, node) in plan.nodes() {
         if nodes.contains(&id) {

@@ -23,7 +23,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The nodes that have no faults, as they stand in the plan.
-    pub fn good<'b>(
+    pub(super) fn good<'b>(
         &self,
         builder: &'b PlanBuilder,
     ) -> impl Iterator<Item = &'b PlanNode> + use<'b> {
@@ -186,12 +186,12 @@ pub(super) fn find(
                 .at(place, "a column")
                 .help(format!("write `{node_name}`")),
             )),
-            None => Err(unknown_port(node_name, port, ports, place)),
+            None => Err(Box::new(unknown_port(node_name, port, ports, place))),
         },
         (Some(_), [column]) => Ok(Some((id, 0, Some((*column).to_owned())))),
         (Some(_), [port, column]) => match ports.iter().position(|p| p.name == *port) {
             Some(port) => Ok(Some((id, port, Some((*column).to_owned())))),
-            None => Err(unknown_port(node_name, port, ports, place)),
+            None => Err(Box::new(unknown_port(node_name, port, ports, place))),
         },
         (Some(types), []) => Err(Box::new(
             Problem::error(
@@ -215,20 +215,18 @@ pub(super) fn find(
     }
 }
 
-fn unknown_port(node: &str, port: &str, ports: &[PortColumns], place: &Place) -> Box<Problem> {
+fn unknown_port(node: &str, port: &str, ports: &[PortColumns], place: &Place) -> Problem {
     let all: Vec<&str> = ports.iter().map(|p| p.name).collect();
     let help = match nearest(port, all.iter().copied()) {
         Some(near) => format!("did you mean `{node}.{near}`?"),
         None => suggest(port, "port", &all),
     };
-    Box::new(
-        Problem::error(
-            "compile::unknown_port",
-            format!("the node `{node}` has no port `{port}`"),
-        )
-        .at(place, "here")
-        .help(help),
+    Problem::error(
+        "compile::unknown_port",
+        format!("the node `{node}` has no port `{port}`"),
     )
+    .at(place, "here")
+    .help(help)
 }
 
 fn port_columns(

@@ -159,6 +159,7 @@ impl Problems {
 
     /// Sorted by place, so that a reader meets them as in the file. What several nodes meet at one
     /// place (a parameter that they share) is said once.
+    #[must_use]
     pub fn sorted(mut self) -> Self {
         let place = |p: &Problem| {
             p.labels
@@ -179,6 +180,15 @@ impl Problems {
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
         Self(vec![problem])
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

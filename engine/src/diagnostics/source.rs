@@ -88,9 +88,8 @@ impl Place {
 
     /// 1-based.
     pub fn line(&self) -> usize {
-        let before =
-            &self.source.text().as_bytes()[..self.range.start.min(self.source.text().len())];
-        1 + before.iter().filter(|&&b| b == b'\n').count()
+        let before = self.source.text().get(..self.range.start).unwrap_or("");
+        1 + before.matches('\n').count()
     }
 }
 

@@ -184,6 +184,16 @@ pub(super) fn check_batch(
     port: &Port,
     batch: &RecordBatch,
 ) -> Result<(), RunError> {
+    for field in batch.schema_ref().fields() {
+        if !is_supported(field.data_type()) {
+            return Err(RunError::new(format!(
+                "{} gave a column `{}` of type {}, which tables do not hold",
+                node.kind_name(),
+                field.name(),
+                field.data_type()
+            )));
+        }
+    }
     for (name, ty) in &port.columns {
         let found = batch
             .schema_ref()

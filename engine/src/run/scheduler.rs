@@ -230,7 +230,7 @@ fn tally(shared: &Shared, ended: &HashMap<NodeId, Ended>) -> Report {
             Some(Ended::Done(finished)) if finished.cached => report.cached += 1,
             Some(Ended::Done(_)) => report.ran += 1,
             Some(Ended::Failed(because)) if *because == shared.plan.node(id).name => {
-                report.failed += 1
+                report.failed += 1;
             }
             Some(Ended::Failed(_)) => report.skipped += 1,
             None if shared.signals.contains_key(&id) => report.failed += 1,

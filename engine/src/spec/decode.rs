@@ -117,7 +117,7 @@ impl<'v> ValueDecoder<'v> {
         };
         result.map_err(|mut e| {
             if e.0.code == "spec::type" && e.0.place.is_none() {
-                e.0.message += &format!(", found {}", self.value.describe());
+                e.0.message = format!("{}, found {}", e.0.message, self.value.describe());
             }
             e.at(self.value)
         })

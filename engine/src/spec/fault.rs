@@ -73,7 +73,7 @@ impl DecodeError {
         if self.0.root_key.is_none() {
             match self.0.code {
                 "spec::type" => self.0.message = format!("`{key}` {}", self.0.message),
-                "spec::variant" => self.0.message += &format!(" for `{key}`"),
+                "spec::variant" => self.0.message = format!("{} for `{key}`", self.0.message),
                 _ => {}
             }
         }
@@ -122,12 +122,11 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let most = match (&found, expected.to_string().as_str()) {
-            (Unexpected::Unsigned(_), "u32") => u64::from(u32::MAX),
-            (Unexpected::Signed(0..), "u32") => u64::from(u32::MAX),
-            _ => return Self::invalid_type(found, expected),
-        };
-        let wanted = format!("at most {most}");
+        let positive = matches!(found, Unexpected::Unsigned(_) | Unexpected::Signed(0..));
+        if !positive || expected.to_string() != "u32" {
+            return Self::invalid_type(found, expected);
+        }
+        let wanted = format!("at most {}", u32::MAX);
         Self(Fault::new(
             "spec::type",
             format!("must be {wanted}"),

@@ -4,6 +4,7 @@
 
 mod decode;
 mod fault;
+mod file;
 mod params;
 mod pipeline;
 mod stand_in;
@@ -11,8 +12,9 @@ mod value;
 mod yaml;
 
 pub use decode::decode;
+pub use file::read_pipeline;
 pub(crate) use decode::{PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
 pub use params::Override;
 pub use yaml::parse as parse_value;
-pub use pipeline::{NodeSpec, OutputSpec, Pipeline, read_pipeline};
+pub use pipeline::{NodeSpec, OutputSpec, Pipeline};
 pub use value::{Data, Value};

@@ -191,16 +191,14 @@ impl Params {
         };
         // A scalar that is exactly one parameter takes it with its type.
         if let [Piece::Param(name)] = pieces[..] {
-            return match self.values.get(name) {
-                Some(found) => Value {
-                    data: found.data.clone(),
-                    place: value.place.clone(),
-                    param: Some(Arc::from(name)),
-                },
-                None => {
-                    problems.push(self.unknown(name, value));
-                    unchanged
-                }
+            let Some(found) = self.values.get(name) else {
+                problems.push(self.unknown(name, value));
+                return unchanged;
+            };
+            return Value {
+                data: found.data.clone(),
+                place: value.place.clone(),
+                param: Some(Arc::from(name)),
             };
         }
         let (mut plain, mut shown, mut secret) = (String::new(), String::new(), false);
@@ -220,12 +218,8 @@ impl Params {
                         plain += text;
                         shown += s;
                     }
-                    Some(data) => match as_text(data) {
-                        Some(t) => {
-                            plain += &t;
-                            shown += &t;
-                        }
-                        None => {
+                    Some(data) => {
+                        let Some(t) = as_text(data) else {
                             problems.push(
                                 Problem::error(
                                     "spec::param_type",
@@ -234,16 +228,13 @@ impl Params {
                                 .at(&value.place, "so it cannot stand inside of text"),
                             );
                             return unchanged;
-                        }
-                    },
-                },
-                Piece::Env(name) => match std::env::var(name) {
-                    Ok(t) => {
-                        secret = true;
+                        };
                         plain += &t;
-                        shown += &format!("${{env:{name}}}");
+                        shown += &t;
                     }
-                    Err(_) => {
+                },
+                Piece::Env(name) => {
+                    let Ok(t) = std::env::var(name) else {
                         problems.push(
                             Problem::error(
                                 "spec::env",
@@ -253,8 +244,11 @@ impl Params {
                             .help(format!("set it for this program: {name}=... trommel ...")),
                         );
                         return unchanged;
-                    }
-                },
+                    };
+                    secret = true;
+                    plain += &t;
+                    shown = format!("{shown}${{env:{name}}}");
+                }
             }
         }
         let data = if secret {

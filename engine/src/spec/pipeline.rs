@@ -1,6 +1,5 @@
 //! The pipeline as it is written, with parameters put in.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::params::{Override, Params};
@@ -43,55 +42,7 @@ pub struct OutputSpec {
 const TOP_KEYS: [&str; 5] = ["version", "name", "params", "nodes", "outputs"];
 const OUTPUT_KEYS: [&str; 3] = ["from", "path", "format"];
 
-/// Reads a pipeline file and puts its parameters in. Faults of single parts are kept beside what
-/// could be read, so that compiling finds those of the rest too.
-pub fn read_pipeline(path: &Path, overrides: &[Override]) -> Result<Pipeline, Problems> {
-    let shown = path.display().to_string();
-    let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let text = String::from_utf8(text).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count();
-        Problem::error(
-            "spec::not_text",
-            format!("{shown} is not text (UTF-8): byte {at}, in line {line}, is no character"),
-        )
-        .help("save it as UTF-8")
-    })?;
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    parse_pipeline(&Source::new(shown, text, folder), overrides)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    let shown = path.display();
-    if path.is_dir() {
-        return Problem::error(
-            "spec::is_folder",
-            format!("{shown} is a folder, not a pipeline file"),
-        )
-        .maybe_help(yaml_inside(path).map(|f| format!("there is {f} in it")));
-    }
-    Problem::error("spec::unreadable", format!("cannot read {shown}: {error}"))
-        .help("a pipeline file is YAML; `trommel init DIR` writes one to start from")
-}
-
-fn yaml_inside(folder: &Path) -> Option<String> {
-    let mut found: Vec<_> = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .collect();
-    found.sort();
-    found.first().map(|p| p.display().to_string())
-}
-
-pub(crate) fn parse_pipeline(
+pub(super) fn parse_pipeline(
     source: &Arc<Source>,
     overrides: &[Override],
 ) -> Result<Pipeline, Problems> {
@@ -117,7 +68,7 @@ pub(crate) fn parse_pipeline(
         0..source.text().lines().next().map_or(0, str::len),
     );
     check_version(&root, &top, &mut problems);
-    if root.get("version").is_some() && problems.iter().any(|p| p.code == "spec::version") {
+    if problems.iter().any(|p| p.code == "spec::version") {
         // The rest may mean something else in another version.
         return Err(problems.sorted());
     }
@@ -154,12 +105,36 @@ pub(crate) fn parse_pipeline(
         })
         .collect();
 
+    let read = read_nodes(&root, &top, &params, &mut problems);
+    let outputs = read_outputs(&root, &params, &mut problems);
+    // Of nodes that could not be found at all, nothing can be said about who refers to them.
+    let Some((nodes, broken)) = read else {
+        return Err(problems.sorted());
+    };
+    Ok(Pipeline {
+        source: source.clone(),
+        name,
+        params: serde_json::Value::Object(resolved_params),
+        nodes,
+        outputs,
+        faults: problems,
+        broken,
+    })
+}
+
+/// The nodes, and the names of those that could not be read.
+fn read_nodes(
+    root: &Value,
+    top: &Place,
+    params: &Params,
+    problems: &mut Problems,
+) -> Option<(Vec<NodeSpec>, Vec<String>)> {
     let (mut nodes, mut broken) = (Vec::new(), Vec::new());
     match root.get("nodes").map(|v| (&v.data, v)) {
-        None if misspelt(entries, &TOP_KEYS, "nodes") => {}
+        None if matches!(&root.data, Data::Map(keys) if misspelt(keys, &TOP_KEYS, "nodes")) => {}
         None => problems.push(
             Problem::error("spec::missing_key", "the key `nodes` is missing")
-                .at(&top, "in this file")
+                .at(top, "in this file")
                 .help("add `nodes:` with at least one `NAME: { kind: ... }` under it"),
         ),
         Some((Data::Map(entries), _)) => {
@@ -173,9 +148,14 @@ pub(crate) fn parse_pipeline(
                 }
                 problems.extend(found);
             }
+            return Some((nodes, broken));
         }
         Some((_, v)) => problems.push(wrong_type("nodes", "a mapping of NAME: { kind: ... }", v)),
     }
+    None
+}
+
+fn read_outputs(root: &Value, params: &Params, problems: &mut Problems) -> Vec<OutputSpec> {
     let mut outputs = Vec::new();
     match root.get("outputs").map(|v| (&v.data, v)) {
         None | Some((Data::Null, _)) => {}
@@ -191,25 +171,7 @@ pub(crate) fn parse_pipeline(
         }
         Some((_, v)) => problems.push(wrong_type("outputs", "a list of { from, path, format }", v)),
     }
-    // Of nodes that could not be found at all, nothing can be said about who refers to them.
-    if !matches!(
-        root.get("nodes"),
-        Some(Value {
-            data: Data::Map(_),
-            ..
-        })
-    ) {
-        return Err(problems.sorted());
-    }
-    Ok(Pipeline {
-        source: source.clone(),
-        name,
-        params: serde_json::Value::Object(resolved_params),
-        nodes,
-        outputs,
-        faults: problems,
-        broken,
-    })
+    outputs
 }
 
 fn check_version(root: &Value, top: &Place, problems: &mut Problems) {

@@ -62,15 +62,12 @@ impl Images {
             return Some(None);
         };
         let path = self.folder.join(image);
-        let exists = match self.exists.get(&path) {
-            Some(&exists) => exists,
-            None => {
-                let exists = path.is_file();
-                outputs.depends_on_existence(path.clone(), exists);
-                self.exists.insert(path.clone(), exists);
-                exists
-            }
-        };
+        let exists = self.exists.get(&path).copied().unwrap_or_else(|| {
+            let exists = path.is_file();
+            outputs.depends_on_existence(path.clone(), exists);
+            self.exists.insert(path.clone(), exists);
+            exists
+        });
         if exists {
             return Some(Some(path.to_string_lossy().into_owned()));
         }

@@ -89,7 +89,10 @@ fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeE
     };
     check_schema(&schema).map_err(unusable)?;
     table_file::check_names(file, schema.iter_names().map(AsRef::as_ref))?;
-    let mut groups: Vec<usize> = metadata.row_groups.iter().map(|g| g.num_rows()).collect();
+    let mut groups = Vec::with_capacity(metadata.row_groups.len());
+    for group in &metadata.row_groups {
+        groups.push(group.num_rows());
+    }
     if groups.is_empty() {
         groups.push(0);
     }

@@ -94,7 +94,7 @@ struct Rank {
 /// The net's weights for one feature.
 struct Weights {
     feature: String,
-    weights: Vec<f32>,
+    values: Vec<f32>,
     range: Option<(f64, f64)>,
 }
 
@@ -205,26 +205,24 @@ fn read_net(table: &Table) -> Result<Vec<Weights>, NodeError> {
         );
         for row in 0..batch.num_rows() {
             let name = names.value(row);
-            let entry = match net.iter_mut().position(|w| w.feature == name) {
-                Some(at) => &mut net[at],
-                None => {
-                    let range = (min.is_valid(row) && max.is_valid(row))
-                        .then(|| (min.value(row), max.value(row)));
-                    net.push(Weights {
-                        feature: name.to_owned(),
-                        weights: Vec::new(),
-                        range,
-                    });
-                    let last = net.len() - 1;
-                    &mut net[last]
-                }
-            };
-            if components.value(row) as usize != entry.weights.len() {
+            let at = net.iter().position(|w| w.feature == name);
+            let at = at.unwrap_or_else(|| {
+                let range = (min.is_valid(row) && max.is_valid(row))
+                    .then(|| (min.value(row), max.value(row)));
+                net.push(Weights {
+                    feature: name.to_owned(),
+                    values: Vec::new(),
+                    range,
+                });
+                net.len() - 1
+            });
+            let entry = &mut net[at];
+            if components.value(row) as usize != entry.values.len() {
                 return Err(NodeError::new(format!(
                     "the score net's weights for `{name}` are not in order"
                 )));
             }
-            entry.weights.push(weights.value(row));
+            entry.values.push(weights.value(row));
         }
     }
     Ok(net)
@@ -270,20 +268,19 @@ fn chunk_difficulty(
     for (weights, view) in features {
         let index = view.table.column_index(view.column).unwrap_or_default();
         let array = view.table.chunks()[chunk].columns[index].array()?;
-        values.push(match weights.range {
-            Some(_) => Values::Scalars(trommel_engine::table::floats(&array)?),
-            None => {
-                let rows = trommel_engine::table::vectors(&array)?;
-                if rows.width() != weights.weights.len() {
-                    return Err(NodeError::new(format!(
-                        "`{}` has {} values a row, and the score net has {} weights for it",
-                        view.reference,
-                        rows.width(),
-                        weights.weights.len()
-                    )));
-                }
-                Values::Vectors(rows)
+        values.push(if weights.range.is_some() {
+            Values::Scalars(trommel_engine::table::floats(&array)?)
+        } else {
+            let rows = trommel_engine::table::vectors(&array)?;
+            if rows.width() != weights.values.len() {
+                return Err(NodeError::new(format!(
+                    "`{}` has {} values a row, and the score net has {} weights for it",
+                    view.reference,
+                    rows.width(),
+                    weights.values.len()
+                )));
             }
+            Values::Vectors(rows)
         });
     }
     let (_, first) = features[0];
@@ -311,7 +308,7 @@ fn row_difficulty(
                 Feature::Scalar {
                     name: view.reference,
                     values: &scalars,
-                    weight: weights.weights[0],
+                    weight: weights.values[0],
                     min,
                     max,
                 }
@@ -323,7 +320,7 @@ fn row_difficulty(
                 Feature::Vector {
                     name: view.reference,
                     values: value,
-                    weights: &weights.weights,
+                    weights: &weights.values,
                 }
             }
             (Values::Scalars(_), None) => return Ok(None),

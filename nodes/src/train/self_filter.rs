@@ -1,7 +1,7 @@
 //! Stage 1 of Self-Filter: fine-tunes a vision-language model together with a score net.
 //!
 //! The score net (one linear layer without bias over the features) weighs the samples of each batch:
-//! w = softmax(score_net(features)), loss = sum of B * w_i * l_it over all label tokens, divided by their
+//! `w = softmax(score_net(features))`, loss = sum of `B * w_i * l_it` over all label tokens, divided by their
 //! number. Minimising it gives easy samples large weights, so the net learns how hard a sample is for this
 //! model (arXiv 2402.12501, section 3.2). Scalar features are scaled to [-1, 1] over the rows that train;
 //! vectors are used as they are. A record without an image trains as text; one without all of its features

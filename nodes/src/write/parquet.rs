@@ -109,13 +109,10 @@ mod tests {
         for rows in [0, 5, GROUP_ROWS, 2 * GROUP_ROWS + 1] {
             let bytes = parquet_bytes(&batch(rows)).unwrap();
             let mut reader = ParquetReader::new(Cursor::new(bytes));
-            let groups: Vec<usize> = reader
-                .get_metadata()
-                .unwrap()
-                .row_groups
-                .iter()
-                .map(|g| g.num_rows())
-                .collect();
+            let mut groups = Vec::new();
+            for group in &reader.get_metadata().unwrap().row_groups {
+                groups.push(group.num_rows());
+            }
             assert_eq!(groups.len(), rows.div_ceil(GROUP_ROWS));
             assert!(groups.iter().all(|&g| g <= GROUP_ROWS));
             assert_eq!(from_polars(&reader.finish().unwrap()).unwrap(), batch(rows));

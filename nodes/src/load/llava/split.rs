@@ -257,7 +257,7 @@ mod tests {
             results.push(loop {
                 match split.next() {
                     Ok(Some(piece)) => {
-                        pieces.push((String::from_utf8(piece.text).unwrap(), piece.line))
+                        pieces.push((String::from_utf8(piece.text).unwrap(), piece.line));
                     }
                     Ok(None) => break Ok(pieces),
                     Err(e) => break Err(format!("{e:?}")),

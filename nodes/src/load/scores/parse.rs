@@ -60,8 +60,7 @@ pub fn parse_scores(
             line: text[..at].split(|byte| *byte == b'\n').count(),
             reason,
         })?;
-    // Outer None: not in the file. Inner None: null.
-    let mut scores: Vec<Option<Option<f64>>> = vec![None; rows.end()];
+    let mut scores = vec![Entry::Absent; rows.end()];
     let mut beyond = HashSet::new();
     let mut problems = Vec::new();
     for (key, value) in entries {
@@ -73,9 +72,11 @@ pub fn parse_scores(
             (None, _) if rows.is_whole() => {
                 problems.push(format!("unique_idx {index} is beyond the last row"));
             }
-            (Some(Some(_)), _) => problems.push(format!("unique_idx {index} is given twice")),
+            (Some(Entry::Score(_)), _) => {
+                problems.push(format!("unique_idx {index} is given twice"));
+            }
             (_, Err(reason)) => problems.push(format!("unique_idx {index} {reason}")),
-            (Some(slot), Ok(score)) => *slot = Some(score),
+            (Some(slot), Ok(score)) => *slot = Entry::Score(score),
             (None, Ok(_)) if !beyond.insert(index) => {
                 problems.push(format!("unique_idx {index} is given twice"));
             }
@@ -86,11 +87,11 @@ pub fn parse_scores(
         problems.extend(absent(rows, &scores));
     }
     if problems.is_empty() {
-        return Ok(rows
-            .rows()
-            .iter()
-            .map(|&row| scores[row].flatten())
-            .collect());
+        let score = |&row: &usize| match scores[row] {
+            Entry::Score(score) => score,
+            Entry::Absent => None,
+        };
+        return Ok(rows.rows().iter().map(score).collect());
     }
     let more = problems.len().saturating_sub(NAMED);
     problems.truncate(NAMED);
@@ -104,13 +105,21 @@ pub fn parse_scores(
     })
 }
 
+/// What the file says of a row.
+#[derive(Clone, Copy)]
+enum Entry {
+    Absent,
+    /// None for null.
+    Score(Option<f64>),
+}
+
 /// Rows that the file does not name, in words.
-fn absent(rows: &Positions, scores: &[Option<Option<f64>>]) -> Option<String> {
+fn absent(rows: &Positions, scores: &[Entry]) -> Option<String> {
     let absent: Vec<usize> = rows
         .rows()
         .iter()
         .copied()
-        .filter(|&row| scores[row].is_none())
+        .filter(|&row| matches!(scores[row], Entry::Absent))
         .collect();
     let named: Vec<String> = absent.iter().take(NAMED).map(usize::to_string).collect();
     let more = if absent.len() > NAMED { ", ..." } else { "" };
