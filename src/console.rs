@@ -32,7 +32,10 @@ impl Listener for JsonLines {
 impl Console {
     pub(crate) fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, by_node: Mutex::new(HashMap::new()) }
+        Self {
+            bars,
+            by_node: Mutex::new(HashMap::new()),
+        }
     }
 
     fn line(&self, text: &str) {
@@ -43,9 +46,13 @@ impl Console {
     }
 
     fn start_bar(&self, node: &str, kind: &str) {
-        let (Some(bars), Ok(mut by_node)) = (&self.bars, self.by_node.lock()) else { return };
+        let (Some(bars), Ok(mut by_node)) = (&self.bars, self.by_node.lock()) else {
+            return;
+        };
         let bar = bars.add(ProgressBar::no_length());
-        let style = ProgressStyle::with_template("{spinner} {prefix:<20} {wide_bar} {pos}/{len} {elapsed} eta {eta} {msg}");
+        let style = ProgressStyle::with_template(
+            "{spinner} {prefix:<20} {wide_bar} {pos}/{len} {elapsed} eta {eta} {msg}",
+        );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(node.to_owned());
         bar.set_message(kind.to_owned());
@@ -54,7 +61,9 @@ impl Console {
     }
 
     fn move_bar(&self, node: &str, done: u64, total: Option<u64>, note: &str) {
-        let Ok(by_node) = self.by_node.lock() else { return };
+        let Ok(by_node) = self.by_node.lock() else {
+            return;
+        };
         if let Some(bar) = by_node.get(node) {
             if let Some(total) = total {
                 bar.set_length(total);
@@ -77,18 +86,36 @@ impl Listener for Console {
     fn event(&self, event: &Event) {
         match event {
             Event::RunStarted { .. } => {}
-            Event::NodeCached { node, kind, rows } => self.line(&format!("cached   {node:<16} {kind:<20} {rows} rows")),
+            Event::NodeCached { node, kind, rows } => {
+                self.line(&format!("cached   {node:<16} {kind:<20} {rows} rows"))
+            }
             Event::NodeStarted { node, kind, why } => {
                 self.line(&format!("run      {node:<16} {kind:<20} {why}"));
                 self.start_bar(node, kind);
             }
-            Event::Chunk { node, chunk, chunks, .. } => self.move_bar(node, *chunk as u64 + 1, Some(*chunks as u64), "chunks"),
+            Event::Chunk {
+                node,
+                chunk,
+                chunks,
+                ..
+            } => self.move_bar(node, *chunk as u64 + 1, Some(*chunks as u64), "chunks"),
             Event::Node { node, said } => match said {
-                NodeEvent::Progress { done, total, note } => self.move_bar(node, *done, *total, note),
+                NodeEvent::Progress { done, total, note } => {
+                    self.move_bar(node, *done, *total, note)
+                }
                 NodeEvent::Log { message } => self.line(&format!("         {node:<16} {message}")),
-                NodeEvent::Warning { message } => self.line(&format!("warning  {node:<16} {message}")),
+                NodeEvent::Warning { message } => {
+                    self.line(&format!("warning  {node:<16} {message}"))
+                }
             },
-            Event::NodeDone { node, kind, rows, computed, quarantined, seconds } => {
+            Event::NodeDone {
+                node,
+                kind,
+                rows,
+                computed,
+                quarantined,
+                seconds,
+            } => {
                 self.end_bar(node);
                 let mut text = format!("done     {node:<16} {kind:<20} {rows} rows");
                 if computed != rows {
@@ -99,15 +126,36 @@ impl Listener for Console {
                 }
                 self.line(&format!("{text}, {seconds:.1} s"));
             }
-            Event::NodeFailed { node, kind, message, help } => {
+            Event::NodeFailed {
+                node,
+                kind,
+                message,
+                help,
+            } => {
                 self.end_bar(node);
-                self.line(&format!("FAILED   {node:<16} {kind:<20}\n{}", indented(message, help.as_deref())));
+                self.line(&format!(
+                    "FAILED   {node:<16} {kind:<20}\n{}",
+                    indented(message, help.as_deref())
+                ));
             }
-            Event::NodeSkipped { node, because } => self.line(&format!("skipped  {node:<16} because {because} failed")),
-            Event::OutputWritten { path, rows } => self.line(&format!("wrote    {path} ({rows} rows)")),
-            Event::OutputUnchanged { path, rows } => self.line(&format!("as it is {path} ({rows} rows)")),
-            Event::OutputFailed { path, message, help } => {
-                self.line(&format!("FAILED   {path}\n{}", indented(message, help.as_deref())));
+            Event::NodeSkipped { node, because } => {
+                self.line(&format!("skipped  {node:<16} because {because} failed"))
+            }
+            Event::OutputWritten { path, rows } => {
+                self.line(&format!("wrote    {path} ({rows} rows)"))
+            }
+            Event::OutputUnchanged { path, rows } => {
+                self.line(&format!("as it is {path} ({rows} rows)"))
+            }
+            Event::OutputFailed {
+                path,
+                message,
+                help,
+            } => {
+                self.line(&format!(
+                    "FAILED   {path}\n{}",
+                    indented(message, help.as_deref())
+                ));
             }
             Event::RunDone(report) => self.line(&in_words(report)),
         }
@@ -116,11 +164,22 @@ impl Listener for Console {
 
 fn indented(message: &str, help: Option<&str>) -> String {
     let help = help.map_or_else(String::new, |h| format!("\nhelp: {h}"));
-    format!("{message}{help}").lines().map(|l| format!("         {l}")).collect::<Vec<_>>().join("\n")
+    format!("{message}{help}")
+        .lines()
+        .map(|l| format!("         {l}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn in_words(report: &Report) -> String {
-    let Report { ran, cached, failed, skipped, seconds, .. } = report;
+    let Report {
+        ran,
+        cached,
+        failed,
+        skipped,
+        seconds,
+        ..
+    } = report;
     let mut parts = Vec::new();
     if *ran == 0 && *failed == 0 && *skipped == 0 {
         parts.push(format!("nothing to run: all {cached} nodes are cached"));

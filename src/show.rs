@@ -13,7 +13,9 @@ use comfy_table::{ContentArrangement, Table as Grid, presets};
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     /// For eyes; `of` is how many rows there are in all.
-    Table { of: usize },
+    Table {
+        of: usize,
+    },
     Json,
     Csv,
     Arrow,
@@ -26,10 +28,17 @@ const NUMBERS_SHOWN: usize = 4;
 pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     match shape {
-        Shape::Table { of } => for_eyes(batch, of).map(String::into_bytes).map_err(|e| text(&e)),
+        Shape::Table { of } => for_eyes(batch, of)
+            .map(String::into_bytes)
+            .map_err(|e| text(&e)),
         Shape::Json => {
-            let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
-            writer.write(batch).and_then(|()| writer.finish()).map_err(|e| text(&e))?;
+            let mut writer = WriterBuilder::new()
+                .with_explicit_nulls(true)
+                .build::<_, JsonArray>(Vec::new());
+            writer
+                .write(batch)
+                .and_then(|()| writer.finish())
+                .map_err(|e| text(&e))?;
             let mut bytes = writer.into_inner();
             if bytes.is_empty() {
                 bytes.extend_from_slice(b"[]");
@@ -49,17 +58,26 @@ pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, Strin
 
 fn for_eyes(batch: &RecordBatch, of: usize) -> Result<String, arrow::error::ArrowError> {
     let mut grid = Grid::new();
-    grid.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    grid.load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     if grid.width().is_none() {
         grid.set_width(120);
     }
     grid.set_header(batch.schema().fields().iter().map(|f| f.name().clone()));
-    let columns = batch.columns().iter().map(|c| cells(c)).collect::<Result<Vec<_>, _>>()?;
+    let columns = batch
+        .columns()
+        .iter()
+        .map(cells)
+        .collect::<Result<Vec<_>, _>>()?;
     for row in 0..batch.num_rows() {
         grid.add_row(columns.iter().map(|c| c[row].as_str()));
     }
     let shown = batch.num_rows();
-    let rest = if shown < of { format!("{shown} of {of} rows; --rows N shows more") } else { format!("{of} rows") };
+    let rest = if shown < of {
+        format!("{shown} of {of} rows; --rows N shows more")
+    } else {
+        format!("{of} rows")
+    };
     Ok(format!("{grid}\n{rest}\n"))
 }
 
@@ -75,7 +93,11 @@ fn cells(column: &ArrayRef) -> Result<Vec<String>, arrow::error::ArrowError> {
                 let values = list.value(row);
                 let shown = values.slice(0, values.len().min(NUMBERS_SHOWN));
                 let numbers = cells(&shown)?.join(" ");
-                let more = if *width as usize > NUMBERS_SHOWN { format!(" … ({width})") } else { String::new() };
+                let more = if *width as usize > NUMBERS_SHOWN {
+                    format!(" … ({width})")
+                } else {
+                    String::new()
+                };
                 Ok(format!("{numbers}{more}"))
             })
             .collect();
@@ -103,7 +125,11 @@ fn shorter(number: &str) -> String {
         |_| number.to_owned(),
         |n| {
             let short = format!("{n:.6}");
-            if n != 0.0 && n.abs() < 1e-4 { format!("{n:.4e}") } else { short.trim_end_matches('0').trim_end_matches('.').to_owned() }
+            if n != 0.0 && n.abs() < 1e-4 {
+                format!("{n:.4e}")
+            } else {
+                short.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
         },
     )
 }
@@ -113,9 +139,16 @@ pub(crate) fn grid(header: &[&str], rows: &[Vec<String>]) -> Result<String, Stri
     let columns: Vec<ArrayRef> = (0..header.len())
         .map(|i| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[i]))) as ArrayRef)
         .collect();
-    let fields: Vec<Field> = header.iter().map(|h| Field::new(*h, DataType::Utf8, false)).collect();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| e.to_string())?;
+    let fields: Vec<Field> = header
+        .iter()
+        .map(|h| Field::new(*h, DataType::Utf8, false))
+        .collect();
+    let batch =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| e.to_string())?;
     let text = for_eyes(&batch, rows.len()).map_err(|e| e.to_string())?;
     // The count of rows says nothing here.
-    Ok(text.rsplit_once('\n').and_then(|(t, _)| t.rsplit_once('\n')).map_or(text.clone(), |(t, _)| t.to_owned()))
+    Ok(text
+        .rsplit_once('\n')
+        .and_then(|(t, _)| t.rsplit_once('\n'))
+        .map_or(text.clone(), |(t, _)| t.to_owned()))
 }

@@ -10,7 +10,10 @@ use trommel_engine::diagnostics::{Problem, Problems};
 pub(crate) fn set_up() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        let text = panic
+            .payload()
+            .downcast_ref::<String>()
+            .map_or("", String::as_str);
         if text.contains("Broken pipe") {
             std::process::exit(0);
         }
@@ -20,7 +23,7 @@ pub(crate) fn set_up() {
 
 /// Prints to stderr.
 pub(crate) fn report(problems: &Problems) {
-    for problem in problems.iter() {
+    for problem in problems {
         say(render(problem).trim_end());
     }
 }
@@ -41,8 +44,14 @@ pub(crate) fn give(text: &str) {
 
 fn render(problem: &Problem) -> String {
     let fancy = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let theme = if fancy { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let theme = if fancy {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(100)
+        .with_links(false);
     let mut text = String::new();
     if handler.render_report(&mut text, problem).is_err() {
         let _ = write!(text, "{}: {}", problem.code, problem.message);

@@ -17,6 +17,10 @@ pub(super) fn run(args: &PipelineArgs) -> Result<ExitCode, Problems> {
         1 => ", 1 warning".to_owned(),
         n => format!(", {n} warnings"),
     };
-    terminal::give(&format!("{}: {nodes} nodes, {} outputs{beside}", args.file.display(), plan.outputs.len()));
+    terminal::give(&format!(
+        "{}: {nodes} nodes, {} outputs{beside}",
+        args.file.display(),
+        plan.outputs.len()
+    ));
     Ok(ExitCode::SUCCESS)
 }

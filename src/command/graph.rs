@@ -37,9 +37,12 @@ pub(super) fn run(args: &GraphArgs) -> Result<ExitCode, Problems> {
 }
 
 fn svg(dot: &str) -> Result<String, Problems> {
-    let graph = DotParser::new(dot)
-        .process()
-        .map_err(|what| Problem::error("graph::layout", format!("the graph cannot be laid out: {what}")))?;
+    let graph = DotParser::new(dot).process().map_err(|what| {
+        Problem::error(
+            "graph::layout",
+            format!("the graph cannot be laid out: {what}"),
+        )
+    })?;
     let mut builder = GraphBuilder::new();
     builder.visit_graph(&graph);
     let mut picture = builder.get();

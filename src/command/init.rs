@@ -16,10 +16,18 @@ pub(crate) struct InitArgs {
 
 pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Problems> {
     trommel_quickstart::write(&args.dir).map_err(|error| {
-        Problem::error("init::write", format!("cannot write the project to {}: {error}", args.dir.display()))
-            .help("name a folder that does not exist yet")
+        Problem::error(
+            "init::write",
+            format!(
+                "cannot write the project to {}: {error}",
+                args.dir.display()
+            ),
+        )
+        .help("name a folder that does not exist yet")
     })?;
     let dir = args.dir.display();
-    terminal::give(&format!("wrote {dir}; run it with: trommel run {dir}/quickstart.yaml"));
+    terminal::give(&format!(
+        "wrote {dir}; run it with: trommel run {dir}/quickstart.yaml"
+    ));
     Ok(ExitCode::SUCCESS)
 }

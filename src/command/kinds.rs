@@ -20,7 +20,11 @@ pub(crate) struct KindsArgs {
 pub(super) fn run(args: &KindsArgs) -> Result<ExitCode, Problems> {
     let registry = registry();
     let Some(name) = &args.kind else {
-        let width = registry.entries().map(|e| e.kind.name().len()).max().unwrap_or(0);
+        let width = registry
+            .entries()
+            .map(|e| e.kind.name().len())
+            .max()
+            .unwrap_or(0);
         for entry in registry.entries() {
             let text = entry.documentation();
             let first = text.lines().next().unwrap_or_default();
@@ -31,12 +35,20 @@ pub(super) fn run(args: &KindsArgs) -> Result<ExitCode, Problems> {
         return Ok(ExitCode::SUCCESS);
     };
     let Some(entry) = registry.find(name) else {
-        let near = registry.nearest_kind(name).map(|n| format!("did you mean `{n}`?"));
-        return Err(Problem::error("call::unknown_kind", format!("there is no kind `{name}`"))
-            .help(near.unwrap_or_else(|| "`trommel kinds` lists them".into()))
-            .into());
+        let near = registry
+            .nearest_kind(name)
+            .map(|n| format!("did you mean `{n}`?"));
+        return Err(
+            Problem::error("call::unknown_kind", format!("there is no kind `{name}`"))
+                .help(near.unwrap_or_else(|| "`trommel kinds` lists them".into()))
+                .into(),
+        );
     };
-    give(&format!("{} (version {})\n", entry.kind.name(), entry.kind.version()));
+    give(&format!(
+        "{} (version {})\n",
+        entry.kind.name(),
+        entry.kind.version()
+    ));
     give(entry.documentation().trim_end());
     give("\nConfiguration:");
     give_configuration(entry);
@@ -48,9 +60,13 @@ pub(super) fn run(args: &KindsArgs) -> Result<ExitCode, Problems> {
 
 fn give_configuration(entry: &Entry) {
     let schema = entry.kind.schema().to_value();
-    let required: Vec<&str> =
-        schema["required"].as_array().map(|r| r.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
-    let Some(properties) = schema["properties"].as_object() else { return };
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .map(|r| r.iter().filter_map(Json::as_str).collect())
+        .unwrap_or_default();
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
     let width = properties.keys().map(String::len).max().unwrap_or(0);
     for (name, property) in properties {
         let resolved = resolve(&schema, property);
@@ -59,24 +75,42 @@ fn give_configuration(entry: &Entry) {
             None | Some(Json::Null) => "optional".to_owned(),
             Some(value) => format!("default {value}"),
         };
-        let description = property["description"].as_str().or(resolved["description"].as_str()).unwrap_or_default();
+        let description = property["description"]
+            .as_str()
+            .or(resolved["description"].as_str())
+            .unwrap_or_default();
         let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
-        give(&format!("  {name:width$}  {} ({default}). {description}", type_of(resolved)));
+        give(&format!(
+            "  {name:width$}  {} ({default}). {description}",
+            type_of(resolved)
+        ));
     }
 }
 
 fn resolve<'s>(schema: &'s Json, property: &'s Json) -> &'s Json {
-    let reference = property["$ref"].as_str().or_else(|| property["anyOf"][0]["$ref"].as_str());
-    let found = reference.and_then(|r| r.strip_prefix('#')).and_then(|pointer| schema.pointer(pointer));
+    let reference = property["$ref"]
+        .as_str()
+        .or_else(|| property["anyOf"][0]["$ref"].as_str());
+    let found = reference
+        .and_then(|r| r.strip_prefix('#'))
+        .and_then(|pointer| schema.pointer(pointer));
     found.unwrap_or(property)
 }
 
 fn type_of(property: &Json) -> String {
     if let Some(choices) = property["enum"].as_array() {
-        return choices.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("|");
+        return choices
+            .iter()
+            .filter_map(Json::as_str)
+            .collect::<Vec<_>>()
+            .join("|");
     }
     if let Some(choices) = property["oneOf"].as_array() {
-        return choices.iter().filter_map(|c| c["const"].as_str()).collect::<Vec<_>>().join("|");
+        return choices
+            .iter()
+            .filter_map(|c| c["const"].as_str())
+            .collect::<Vec<_>>()
+            .join("|");
     }
     let title = property["title"].as_str().map(str::to_owned);
     let item = || type_of(&property["items"]);
@@ -84,8 +118,20 @@ fn type_of(property: &Json) -> String {
         Json::String(t) if t == "array" => format!("list of {}", item()),
         Json::String(t) => t.clone(),
         Json::Array(types) => {
-            let names = types.iter().filter_map(Json::as_str).filter(|t| *t != "null");
-            names.map(|t| if t == "array" { format!("list of {}", item()) } else { t.to_owned() }).collect::<Vec<_>>().join("|")
+            let names = types
+                .iter()
+                .filter_map(Json::as_str)
+                .filter(|t| *t != "null");
+            names
+                .map(|t| {
+                    if t == "array" {
+                        format!("list of {}", item())
+                    } else {
+                        t.to_owned()
+                    }
+                })
+                .collect::<Vec<_>>()
+                .join("|")
         }
         _ => "value".into(),
     })
@@ -106,7 +152,11 @@ fn give_ports(contract: &Contract) {
             RowsOf::New => "rows of its own".into(),
             RowsOf::Plain => "no records".into(),
         };
-        let default = if number == 0 { ", the default port" } else { "" };
+        let default = if number == 0 {
+            ", the default port"
+        } else {
+            ""
+        };
         give(&format!("\nPort {} ({rows}{default}):", port.name));
         if port.rows != RowsOf::Plain {
             give("  key  bytes\n  unique_idx  numbers (u64)");
@@ -122,6 +172,8 @@ fn give_ports(contract: &Contract) {
         }
     }
     if contract.row_wise {
-        give("\nPort errors (rows that were quarantined):\n  key  bytes\n  unique_idx  numbers (u64)\n  reason  text");
+        give(
+            "\nPort errors (rows that were quarantined):\n  key  bytes\n  unique_idx  numbers (u64)\n  reason  text",
+        );
     }
 }

@@ -24,7 +24,12 @@ use crate::terminal;
 
 /// Choose the training data of vision-language models.
 #[derive(Parser)]
-#[command(name = "trommel", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "trommel",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,7 +66,7 @@ pub(crate) struct PipelineArgs {
 
 #[derive(Args)]
 pub(crate) struct CacheArgs {
-    /// The cache folder [default: $TROMMEL_CACHE, else .trommel]
+    /// The cache folder [default: `TROMMEL_CACHE`, else .trommel]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }
@@ -74,7 +79,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Show(args) => show::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Kinds(args) => kinds::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema => Ok(schema::run()),
         Command::Init(args) => init::run(&args),
     }
 }
@@ -108,7 +113,10 @@ impl PipelineArgs {
         // What is not there is looked at again for the nodes that run; what is not needed is no news.
         let mut others = Problems::default();
         let known = ["compile::missing_file", "compile::unneeded"];
-        warnings.into_iter().filter(|w| !known.contains(&w.code)).for_each(|w| others.push(w));
+        warnings
+            .into_iter()
+            .filter(|w| !known.contains(&w.code))
+            .for_each(|w| others.push(w));
         terminal::report(&others);
         Ok(plan)
     }
@@ -117,14 +125,29 @@ impl PipelineArgs {
 /// Files that `nodes` name and that are not there stop a run before it starts.
 fn require_files(plan: &Plan, nodes: &std::collections::HashSet<NodeId>) -> Result<(), Problems> {
     let mut missing = Problems::default();
-    missing_files(plan, nodes).into_iter().map(Problem::into_error).for_each(|p| missing.push(p));
-    if missing.is_empty() { Ok(()) } else { Err(missing) }
+    missing_files(plan, nodes)
+        .into_iter()
+        .map(Problem::into_error)
+        .for_each(|p| missing.push(p));
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(missing)
+    }
 }
 
 impl CacheArgs {
     fn open(&self) -> Result<Cache, Problems> {
-        let from_environment = || std::env::var_os("TROMMEL_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from);
-        let folder = self.cache.clone().or_else(from_environment).unwrap_or_else(|| PathBuf::from(".trommel"));
+        let from_environment = || {
+            std::env::var_os("TROMMEL_CACHE")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        let folder = self
+            .cache
+            .clone()
+            .or_else(from_environment)
+            .unwrap_or_else(|| PathBuf::from(".trommel"));
         Cache::open(&folder).map_err(|error| {
             Problem::error("cache::open", error.to_string())
                 .help("--cache DIR or TROMMEL_CACHE name another folder")
@@ -138,17 +161,33 @@ fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems>
     plan.find(name).ok_or_else(|| {
         let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
         let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
-        let help = near.map_or_else(|| format!("the nodes are {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
-        Problem::error("call::unknown_node", format!("{option}: the pipeline has no node `{name}`")).help(help).into()
+        let help = near.map_or_else(
+            || format!("the nodes are {}", names.join(", ")),
+            |n| format!("did you mean `{n}`?"),
+        );
+        Problem::error(
+            "call::unknown_node",
+            format!("{option}: the pipeline has no node `{name}`"),
+        )
+        .help(help)
+        .into()
     })
 }
 
 /// A file of the user's that cannot be written.
 fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Problems {
-    Problem::error("call::write", format!("cannot write {}: {error}", path.display())).into()
+    Problem::error(
+        "call::write",
+        format!("cannot write {}: {error}", path.display()),
+    )
+    .into()
 }
 
 fn failed(message: impl Into<String>, help: Option<String>) -> ExitCode {
-    terminal::report(&Problem::error("run::failed", message).maybe_help(help).into());
+    terminal::report(
+        &Problem::error("run::failed", message)
+            .maybe_help(help)
+            .into(),
+    );
     ExitCode::FAILURE
 }

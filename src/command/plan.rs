@@ -28,7 +28,8 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
     let cache = args.cache.open()?;
     let nodes = plan.needed_by_outputs();
     require_files(&plan, &nodes)?;
-    let statuses = inspect(&plan, &nodes, &cache).map_err(|e| Problem::error("plan::failed", e.message))?;
+    let statuses =
+        inspect(&plan, &nodes, &cache).map_err(|e| Problem::error("plan::failed", e.message))?;
     // What was learnt of files serves the run that follows; a cache that cannot be written to still plans.
     let _ = cache.files.save();
     if args.json {
@@ -64,11 +65,21 @@ fn as_json(plan: &Plan, status: &NodeStatus) -> serde_json::Value {
 
 fn as_table(plan: &Plan, statuses: &[NodeStatus]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["node", "kind", "state", "chunks", "why"]);
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["node", "kind", "state", "chunks", "why"]);
     for status in statuses {
         let node = plan.node(status.id);
-        let chunks = status.chunks.map_or_else(String::new, |(cached, all)| format!("{cached}/{all}"));
-        table.add_row([node.name.as_str(), node.kind_name(), word(status.state), &chunks, &status.why]);
+        let chunks = status
+            .chunks
+            .map_or_else(String::new, |(cached, all)| format!("{cached}/{all}"));
+        table.add_row([
+            node.name.as_str(),
+            node.kind_name(),
+            word(status.state),
+            &chunks,
+            &status.why,
+        ]);
     }
     table.to_string()
 }

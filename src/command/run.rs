@@ -48,7 +48,10 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         targets.push(named_node(&plan, name, "--to")?);
     }
     let targets = (!targets.is_empty()).then_some(targets);
-    let needed = targets.as_ref().map_or_else(|| plan.needed_by_outputs(), |t| plan.ancestors(t.iter().copied()));
+    let needed = targets.as_ref().map_or_else(
+        || plan.needed_by_outputs(),
+        |t| plan.ancestors(t.iter().copied()),
+    );
     let mut force = HashSet::new();
     for name in &args.force {
         force.insert(named_node(&plan, name, "--force")?);
@@ -56,7 +59,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     require_files(&plan, &needed)?;
     let cache = Arc::new(args.cache.open()?);
     let cancel = Arc::new(AtomicBool::new(false));
-    stop_on_signals(&cancel).map_err(|e| Problem::error("run::signals", format!("cannot listen for Ctrl-C: {e}")))?;
+    stop_on_signals(&cancel)
+        .map_err(|e| Problem::error("run::signals", format!("cannot listen for Ctrl-C: {e}")))?;
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = RunOptions {
         jobs: args.jobs.map_or(processors, usize::from),
@@ -65,13 +69,19 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         force,
         cancel: cancel.clone(),
     };
-    let listener: Arc<dyn Listener> = if args.json { Arc::new(JsonLines) } else { Arc::new(Console::new()) };
+    let listener: Arc<dyn Listener> = if args.json {
+        Arc::new(JsonLines)
+    } else {
+        Arc::new(Console::new())
+    };
     let report = match run_plan(&plan, &cache, options, &listener) {
         Ok(report) => report,
         Err(error) => return Ok(super::failed(error.message, error.help)),
     };
     if cancel.load(Ordering::Relaxed) {
-        terminal::say("interrupted; what is done is in the cache, and the next run goes on from there");
+        terminal::say(
+            "interrupted; what is done is in the cache, and the next run goes on from there",
+        );
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if report.failed > 0 {
@@ -86,7 +96,11 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
 /// The first signal asks for a clean stop, the second one stops at once.
 fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), cancel.clone())?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(INTERRUPTED),
+            cancel.clone(),
+        )?;
         signal_hook::flag::register(signal, cancel.clone())?;
     }
     Ok(())

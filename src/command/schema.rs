@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value as Json, json};
-use trommel_engine::diagnostics::Problems;
 
 use super::registry;
 use crate::terminal;
 
-pub(super) fn run() -> Result<ExitCode, Problems> {
+pub(super) fn run() -> ExitCode {
     terminal::give(&serde_json::to_string_pretty(&schema()).unwrap_or_default());
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn schema() -> Json {
@@ -22,19 +21,33 @@ fn schema() -> Json {
         let name = entry.kind.name();
         if let Some(object) = config.as_object_mut() {
             object.remove("$schema");
-            for (name, definition) in object.remove("$defs").as_ref().and_then(Json::as_object).into_iter().flatten() {
+            for (name, definition) in object
+                .remove("$defs")
+                .as_ref()
+                .and_then(Json::as_object)
+                .into_iter()
+                .flatten()
+            {
                 definitions.insert(name.clone(), definition.clone());
             }
             allow_parameters(object);
             if let Some(properties) = object.get_mut("properties").and_then(Json::as_object_mut) {
                 properties.insert("kind".into(), json!({ "const": name }));
-                properties.insert("on_error".into(), json!({ "enum": ["fail", "quarantine"], "default": "fail" }));
+                properties.insert(
+                    "on_error".into(),
+                    json!({ "enum": ["fail", "quarantine"], "default": "fail" }),
+                );
             }
             let required = object.entry("required").or_insert_with(|| json!([]));
             if let Some(required) = required.as_array_mut() {
                 required.insert(0, json!("kind"));
             }
-            let about = entry.documentation().lines().next().unwrap_or_default().to_owned();
+            let about = entry
+                .documentation()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             object.insert("title".into(), json!(name));
             object.insert("description".into(), json!(about));
         }
@@ -81,7 +94,9 @@ fn schema() -> Json {
 
 /// Anywhere a value stands, `${name}` may stand.
 fn allow_parameters(config: &mut Map<String, Json>) {
-    let Some(properties) = config.get_mut("properties").and_then(Json::as_object_mut) else { return };
+    let Some(properties) = config.get_mut("properties").and_then(Json::as_object_mut) else {
+        return;
+    };
     for property in properties.values_mut() {
         let takes_text = property["type"] == json!("string") && property.get("pattern").is_none();
         if !takes_text {

@@ -44,33 +44,55 @@ enum ShowFormat {
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
     let plan = args.pipeline.compile_to_run()?;
-    let (name, port) = args.node.split_once('.').map_or((args.node.as_str(), None), |(n, p)| (n, Some(p)));
+    let (name, port) = args
+        .node
+        .split_once('.')
+        .map_or((args.node.as_str(), None), |(n, p)| (n, Some(p)));
     let id = named_node(&plan, name, "show")?;
     let needed = plan.ancestors([id]);
     require_files(&plan, &needed)?;
     let cache = args.cache.open()?;
-    let statuses = inspect(&plan, &needed, &cache).map_err(|e| Problem::error("show::failed", e.message))?;
+    let statuses =
+        inspect(&plan, &needed, &cache).map_err(|e| Problem::error("show::failed", e.message))?;
     let node = plan.node(id);
     let port = match port {
         None => 0,
         Some(port) => node.port(port).ok_or_else(|| {
             let all: Vec<&str> = node.ports.iter().map(|p| p.name).collect();
-            Problem::error("call::unknown_port", format!("`{name}` has no port `{port}`"))
-                .help(format!("its ports are {}", all.join(", ")))
+            Problem::error(
+                "call::unknown_port",
+                format!("`{name}` has no port `{port}`"),
+            )
+            .help(format!("its ports are {}", all.join(", ")))
         })?,
     };
-    let tables = statuses.into_iter().find(|s| s.id == id).and_then(|s| s.tables);
+    let tables = statuses
+        .into_iter()
+        .find(|s| s.id == id)
+        .and_then(|s| s.tables);
     let Some(table) = tables.as_ref().and_then(|t| t.ports.get(port)) else {
         return Ok(super::failed(
-            format!("`{name}` has not been run as it stands in {}", args.pipeline.file.display()),
-            Some(format!("trommel run {} --to {name}", args.pipeline.file.display())),
+            format!(
+                "`{name}` has not been run as it stands in {}",
+                args.pipeline.file.display()
+            ),
+            Some(format!(
+                "trommel run {} --to {name}",
+                args.pipeline.file.display()
+            )),
         ));
     };
     let table = with_columns(table, &args.columns)?;
-    let rows = args.rows.unwrap_or(if args.format == ShowFormat::Table { 20 } else { usize::MAX });
+    let rows = args.rows.unwrap_or(if args.format == ShowFormat::Table {
+        20
+    } else {
+        usize::MAX
+    });
     let batch = table
         .take(&(0..table.rows().min(rows)).collect::<Vec<_>>())
-        .map_err(|e| Problem::error("show::read", e.to_string()).help("the cache may be damaged; run again"))?;
+        .map_err(|e| {
+            Problem::error("show::read", e.to_string()).help("the cache may be damaged; run again")
+        })?;
     let shape = match args.format {
         ShowFormat::Table => Shape::Table { of: table.rows() },
         ShowFormat::Json => Shape::Json,
@@ -83,11 +105,12 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
         Some(path) => {
             trommel_engine::cache::publish(path, |file| {
                 use std::io::Write;
-                file.write_all(&bytes).map_err(|source| trommel_engine::cache::CacheError::Io {
-                    action: "write",
-                    path: path.clone(),
-                    source,
-                })
+                file.write_all(&bytes)
+                    .map_err(|source| trommel_engine::cache::CacheError::Io {
+                        action: "write",
+                        path: path.clone(),
+                        source,
+                    })
             })
             .map_err(|e| cannot_write(path, &e))?;
             terminal::say(&format!("wrote {}", path.display()));
@@ -95,7 +118,9 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
         None => {
             use std::io::Write;
             // A reader that has gone has seen enough.
-            let _ = std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush());
+            let _ = std::io::stdout()
+                .write_all(&bytes)
+                .and_then(|()| std::io::stdout().flush());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -108,13 +133,23 @@ fn with_columns(table: &Table, columns: &[String]) -> Result<Table, Problems> {
     let all: Vec<&str> = table.fields().iter().map(|f| f.name().as_str()).collect();
     let mut problems = Problems::default();
     for column in columns.iter().filter(|c| !all.contains(&c.as_str())) {
-        let help = nearest(column, all.iter().copied())
-            .map_or_else(|| format!("its columns are {}", all.join(", ")), |n| format!("did you mean `{n}`?"));
-        problems.push(Problem::error("call::unknown_column", format!("there is no column `{column}`")).help(help));
+        let help = nearest(column, all.iter().copied()).map_or_else(
+            || format!("its columns are {}", all.join(", ")),
+            |n| format!("did you mean `{n}`?"),
+        );
+        problems.push(
+            Problem::error(
+                "call::unknown_column",
+                format!("there is no column `{column}`"),
+            )
+            .help(help),
+        );
     }
     if problems.has_errors() {
         return Err(problems);
     }
     let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-    table.select(&names).map_err(|e| Problem::error("show::columns", e.to_string()).into())
+    table
+        .select(&names)
+        .map_err(|e| Problem::error("show::columns", e.to_string()).into())
 }

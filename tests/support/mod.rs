@@ -1,10 +1,13 @@
 //! What the tests have in common: projects in temporary folders, and running the program in them.
 
+mod events;
+pub(crate) mod golden;
 mod llava;
 mod project;
 
+pub(crate) use events::Log;
 pub(crate) use llava::{Record, llava};
-pub(crate) use project::{Outcome, Project, run_in};
+pub(crate) use project::{Outcome, Project, program, run_in};
 
 use std::path::PathBuf;
 

@@ -45,6 +45,15 @@ impl Project {
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         run_in(self.folder.path(), arguments)
     }
+
+    /// As `run`, with variables of the environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+        let folder = self.folder.path();
+        finished(
+            program(folder, arguments).envs(variables.iter().copied()),
+            folder,
+        )
+    }
 }
 
 impl Outcome {
@@ -69,7 +78,13 @@ impl fmt::Display for Outcome {
 
 /// Runs the program in `folder`, in an environment that is the same on every machine.
 pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_trommel"))
+    finished(&mut program(folder, arguments), folder)
+}
+
+/// A call of the program in `folder`, not started yet.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trommel"));
+    command
         .args(arguments)
         .current_dir(folder)
         .env_remove("TROMMEL_CACHE")
@@ -77,9 +92,12 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
         .env_remove("TROMMEL_TEST_UNSET")
         .env("TROMMEL_TEST_SECRET", "hunter2")
         .env("HF_HUB_CACHE", "/no/hub/cache")
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the program starts");
+        .env("NO_COLOR", "1");
+    command
+}
+
+fn finished(command: &mut Command, folder: &Path) -> Outcome {
+    let output = command.output().expect("the program starts");
     let mask = |bytes: &[u8]| masked(&String::from_utf8_lossy(bytes), folder);
     let outcome = Outcome {
         status: output.status.code().unwrap_or(-1),

@@ -153,8 +153,10 @@ fn differing_members(
         let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
         let members: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
         let differing = members.into_iter().filter(|m| a.get(*m) != b.get(*m));
-        let named: Vec<&str> =
-            differing.map(String::as_str).filter(|m| !PLAIN.contains(m)).collect();
+        let named: Vec<&str> = differing
+            .map(String::as_str)
+            .filter(|m| !PLAIN.contains(m))
+            .collect();
         let named = if named.is_empty() || verb != "changed" {
             String::new()
         } else {

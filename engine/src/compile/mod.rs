@@ -54,13 +54,23 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         );
         return;
     }
-    let unneeded: Vec<_> = plan.nodes().filter(|(id, _)| !needed.contains(id)).map(|(_, node)| node).collect();
+    let unneeded: Vec<_> = plan
+        .nodes()
+        .filter(|(id, _)| !needed.contains(id))
+        .map(|(_, node)| node)
+        .collect();
     if unneeded.is_empty() {
         return;
     }
     let names: Vec<String> = unneeded.iter().map(|n| format!("`{}`", n.name)).collect();
-    let mut problem = Problem::warning("compile::unneeded", format!("no output needs {}", names.join(", ")))
-        .help(format!("a run leaves them out; --to {} runs one all the same", unneeded[0].name));
+    let mut problem = Problem::warning(
+        "compile::unneeded",
+        format!("no output needs {}", names.join(", ")),
+    )
+    .help(format!(
+        "a run leaves them out; --to {} runs one all the same",
+        unneeded[0].name
+    ));
     for node in unneeded {
         problem = problem.at(&node.place, "not run");
     }

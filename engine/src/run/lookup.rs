@@ -31,7 +31,11 @@ pub enum State {
 
 /// The digests of a node's files, once per run.
 pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, RunError> {
-    let mut manifest = Manifest::new(node.kind_name(), node.kind.kind.version(), node.identity_config.clone());
+    let mut manifest = Manifest::new(
+        node.kind_name(),
+        node.kind.kind.version(),
+        node.identity_config.clone(),
+    );
     for need in &node.contract.files {
         let members = manifest.files.entry(need.key.to_owned()).or_default();
         match &need.usage {

@@ -72,7 +72,7 @@ fn every_missing_key_is_reported_but_not_one_that_is_misspelt() {
         flag: bool,
         inner: Option<Config>,
     }
-    let value = parse(&Source::new("t", "{modl: m, flag: 3}", ".")).unwrap();
+    let value = parse(&Source::new("t", "{modell: m, flag: 3}", ".")).unwrap();
     let faults: Vec<String> = decode::<Many>(&value, &value.place)
         .unwrap_err()
         .iter()
@@ -81,7 +81,7 @@ fn every_missing_key_is_reported_but_not_one_that_is_misspelt() {
     assert_eq!(
         faults,
         [
-            "there is no key `modl` here",
+            "there is no key `modell` here",
             "`flag` must be true or false, found the number 3",
             "the key `count` is missing",
             "the key `list` is missing",

@@ -12,9 +12,9 @@ mod value;
 mod yaml;
 
 pub use decode::decode;
-pub use file::read_pipeline;
 pub(crate) use decode::{PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
+pub use file::read_pipeline;
 pub use params::Override;
-pub use yaml::parse as parse_value;
 pub use pipeline::{NodeSpec, OutputSpec, Pipeline};
 pub use value::{Data, Value};
+pub use yaml::parse as parse_value;

@@ -67,13 +67,26 @@ impl Value {
     /// split into the kind and the rest.
     pub fn into_node(self) -> Option<(String, Self)> {
         if self.get("kind").is_none() {
-            let Data::Map(entries) = self.data else { return None };
+            let Data::Map(entries) = self.data else {
+                return None;
+            };
             return entries.into_iter().next()?.1.into_node();
         }
-        let Some(Data::Text(kind)) = self.get("kind").map(|k| k.data.clone()) else { return None };
-        let Data::Map(mut entries) = self.data else { return None };
+        let Some(Data::Text(kind)) = self.get("kind").map(|k| k.data.clone()) else {
+            return None;
+        };
+        let Data::Map(mut entries) = self.data else {
+            return None;
+        };
         entries.retain(|(key, _)| key.value != "kind");
-        Some((kind, Self { data: Data::Map(entries), place: self.place, param: None }))
+        Some((
+            kind,
+            Self {
+                data: Data::Map(entries),
+                place: self.place,
+                param: None,
+            },
+        ))
     }
 
     /// The value as JSON, secrets as they may be shown.

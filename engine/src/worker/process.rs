@@ -73,7 +73,10 @@ impl Worker {
         let mut command = Command::new(program);
         // OpenMP threads that spin while they wait starve whatever else runs here (measured: 55 s
         // for an epoch that takes 5), and they read this before the worker's main.
-        for (name, value) in [("OMP_WAIT_POLICY", "PASSIVE"), ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1")] {
+        for (name, value) in [
+            ("OMP_WAIT_POLICY", "PASSIVE"),
+            ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
+        ] {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }

@@ -215,6 +215,18 @@ fn a_column_of_nothing_becomes_text() {
 }
 
 #[test]
+fn instants_come_back_in_utc() {
+    let times = arrow::array::TimestampMicrosecondArray::from(vec![Some(7), None]);
+    let zoned: ArrayRef = Arc::new(times.clone().with_timezone("Europe/Berlin"));
+    let batch = RecordBatch::try_from_iter_with_nullable([("at", zoned, true)]).unwrap();
+    let back = from_polars(&to_polars(&batch).unwrap()).unwrap();
+    let expected: ArrayRef = Arc::new(times.with_timezone("+00:00"));
+    assert_eq!(back.column(0), &expected);
+    let again = from_polars(&to_polars(&back).unwrap()).unwrap();
+    assert_eq!(again.column(0), &expected);
+}
+
+#[test]
 fn a_type_that_polars_would_panic_at_is_refused_by_name() {
     let array = arrow::array::new_empty_array(&DataType::Float16);
     let batch = RecordBatch::try_from_iter([("half", array)]).unwrap();

@@ -5,7 +5,7 @@ use trommel_engine::node::prelude::*;
 
 use super::{BridgeError, ffi};
 
-/// The types that tables use: text, bytes and lists with 32-bit offsets, all else as it is.
+/// The types that tables use: text, bytes and lists with 32-bit offsets, instants in UTC, all else as it is.
 pub fn plain(data_type: &DataType) -> DataType {
     let inner = |field: &Arc<Field>| {
         let data_type = plain(field.data_type());
@@ -19,6 +19,8 @@ pub fn plain(data_type: &DataType) -> DataType {
         DataType::FixedSizeList(field, width) => DataType::FixedSizeList(inner(field), *width),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
         DataType::Dictionary(_, values) => plain(values),
+        // The same instants; names of zones would need the whole time zone database.
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
         other => other.clone(),
     }
 }

@@ -1,0 +1,7 @@
+//! What is computed again after which change, told by the events of the run.
+
+mod changes;
+mod chunks;
+mod damage;
+mod stops;
+mod unchanged;
