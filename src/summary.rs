@@ -1,11 +1,10 @@
 //! What a run ends with: of each selection, what was picked and from which kinds of records.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::Array;
-use trommel_engine::cache::Cache;
 use trommel_engine::plan::{NodeId, Plan};
-use trommel_engine::run::{NodeStatus, inspect};
+use trommel_engine::run::NodeTables;
 use trommel_engine::table::{Table, strings};
 
 use crate::{show, terminal};
@@ -13,33 +12,22 @@ use crate::{show, terminal};
 /// A column of more different values than this is no grouping.
 const MOST_GROUPS: usize = 12;
 
-/// Prints a table for each output of a select node. Nothing here can fail a run that has succeeded.
-pub(crate) fn give(plan: &Plan, cache: &Cache) {
-    let selections: Vec<NodeId> = plan
-        .outputs
-        .iter()
-        .map(|o| o.from)
-        .filter(|&id| plan.node(id).family() == "select")
-        .collect();
-    if selections.is_empty() {
-        return;
-    }
-    let needed: HashSet<NodeId> = plan.ancestors(selections.iter().copied());
-    let Ok(statuses) = inspect(plan, &needed, cache) else {
-        return;
-    };
-    for id in selections {
-        if let Some(text) = selection(plan, &statuses, id) {
+/// Prints a table for each output of a select node.
+pub(crate) fn give(plan: &Plan, tables: &HashMap<NodeId, NodeTables>) {
+    for output in &plan.outputs {
+        if plan.node(output.from).family() == "select"
+            && let Some(text) = selection(plan, tables, output.from)
+        {
             terminal::give(&text);
         }
     }
 }
 
-fn selection(plan: &Plan, statuses: &[NodeStatus], id: NodeId) -> Option<String> {
+fn selection(plan: &Plan, tables: &HashMap<NodeId, NodeTables>, id: NodeId) -> Option<String> {
     let node = plan.node(id);
     let input = node.inputs.iter().find(|i| i.need.key == "input")?;
-    let picked = table_of(statuses, id, 0)?;
-    let all = table_of(statuses, input.from, input.port)?;
+    let picked = tables.get(&id)?.ports.first()?;
+    let all = tables.get(&input.from)?.ports.get(input.port)?;
     let mut text = format!(
         "\n{}: {} of {} rows\n",
         node.name,
@@ -69,16 +57,6 @@ fn selection(plan: &Plan, statuses: &[NodeStatus], id: NodeId) -> Option<String>
         text += "\n";
     }
     Some(text.trim_end().to_owned())
-}
-
-fn table_of(statuses: &[NodeStatus], id: NodeId, port: usize) -> Option<&Table> {
-    statuses
-        .iter()
-        .find(|s| s.id == id)?
-        .tables
-        .as_ref()?
-        .ports
-        .get(port)
 }
 
 /// How often each value of a text column occurs, if it has few of them.

@@ -5,4 +5,5 @@ mod compile;
 mod house;
 mod input;
 mod program;
+mod published;
 mod support;

@@ -74,8 +74,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     } else {
         Arc::new(Console::new())
     };
-    let report = match run_plan(&plan, &cache, options, &listener) {
-        Ok(report) => report,
+    let (report, tables) = match run_plan(&plan, &cache, options, &listener) {
+        Ok(done) => done,
         Err(error) => return Ok(super::failed(error.message, error.help)),
     };
     if cancel.load(Ordering::Relaxed) {
@@ -88,7 +88,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         return Ok(ExitCode::FAILURE);
     }
     if !args.json {
-        summary::give(&plan, &cache);
+        summary::give(&plan, &tables);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -34,14 +34,9 @@ fn ready_pipelines_compile() {
     }
     let there: Vec<String> = std::fs::read_dir(repository("pipelines"))
         .expect("the folder of the pipelines")
-        .map(|entry| {
-            entry
-                .expect("a file")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .filter(|name| name.ends_with(".yaml"))
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .map(|path| path.display().to_string())
         .collect();
     assert_eq!(there.len(), PIPELINES.len(), "{there:?}");
 }

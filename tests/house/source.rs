@@ -37,7 +37,7 @@ fn collect(folder: &Path, shown: &str, found: &mut Vec<Source>) {
         let is_folder = entry.file_type().expect("a type").is_dir();
         if is_folder && name != "target" && !name.starts_with('.') {
             collect(&entry.path(), &path, found);
-        } else if name.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|e| e == "rs") {
             let text = fs::read_to_string(entry.path()).expect("text");
             found.push(Source { path, text });
         }

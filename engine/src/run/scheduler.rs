@@ -48,13 +48,14 @@ struct Shared {
     signals: HashMap<NodeId, Signal>,
 }
 
-/// Runs a plan to its end. Failures are in the report and in the events; an error is the engine's own.
+/// Runs a plan to its end and gives the tables of the nodes that are done. Failures are in the report and
+/// in the events; an error is the engine's own.
 pub fn run(
     plan: &Arc<Plan>,
     cache: &Arc<Cache>,
     options: RunOptions,
     listener: &Arc<dyn Listener>,
-) -> Result<Report, RunError> {
+) -> Result<(Report, HashMap<NodeId, NodeTables>), RunError> {
     let start = Instant::now();
     let nodes = match &options.targets {
         Some(targets) => plan.ancestors(targets.iter().copied()),
@@ -89,7 +90,11 @@ pub fn run(
     cache.files.save()?;
     report.seconds = start.elapsed().as_secs_f64();
     listener.event(&Event::RunDone(report.clone()));
-    Ok(report)
+    let tables = ended.into_iter().filter_map(|(id, end)| match end {
+        Ended::Done(finished) => Some((id, finished.tables.clone())),
+        Ended::Failed(_) => None,
+    });
+    Ok((report, tables.collect()))
 }
 
 async fn run_nodes(shared: &Arc<Shared>, nodes: &HashSet<NodeId>) -> HashMap<NodeId, Ended> {
