@@ -71,7 +71,7 @@ fn count(outcome: &Outcome, start: &str) -> usize {
 }
 
 /// How many of the 57 picked records are of a kind.
-fn kinds(text: &str) -> impl Fn(&str) -> usize {
+fn kinds(text: &str) -> impl Fn(&str) -> usize + use<> {
     let records: Vec<Value> = serde_json::from_str(text).expect("JSON");
     assert_eq!(records.len(), 57);
     move |kind| records.iter().filter(|r| r["kind"] == kind).count()

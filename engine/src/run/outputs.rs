@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::RunError;
 use crate::cache::{Cache, CacheError, Manifest, publish};
-use crate::node::OutputContext;
-use crate::plan::{NodeId, Plan, PlanOutput};
-use crate::table::{Digest, Digester, Table};
+use crate::node::{FileUse, OutputContext};
+use crate::plan::{NodeId, Plan, PlanNode, PlanOutput};
+use crate::table::{Digest, Digester, KEY, Table};
 
 /// What an output file was written from.
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -110,24 +110,49 @@ fn write_file(
     digest.ok_or_else(|| RunError::new(format!("{} was not written", path.display())))
 }
 
-/// The node of the output and all nodes above it, as they went into their keys.
+/// The node of the output and all nodes above it, as they went into their keys, without what depends
+/// on where things stand on this machine: equal data, weights and settings give an equal account.
 fn provenance(plan: &Plan, output: &PlanOutput, manifests: &HashMap<NodeId, &Manifest>) -> Json {
     let above = plan.ancestors([output.from]);
     let nodes: serde_json::Map<String, Json> = plan
         .nodes()
         .filter(|(id, _)| above.contains(id))
-        .filter_map(|(id, node)| {
-            let manifest = manifests.get(&id)?;
-            let description = json!({
-                "kind": manifest.kind,
-                "version": manifest.version,
-                "config": manifest.config,
-                "files": manifest.files,
-                "inputs": manifest.inputs,
-                "key": manifest.key(),
-            });
-            Some((node.name.clone(), description))
-        })
+        .filter_map(|(id, node)| Some((node.name.clone(), account(node, manifests.get(&id)?))))
         .collect();
     json!({ "pipeline": plan.name, "node": plan.node(output.from).name, "nodes": nodes })
+}
+
+fn account(node: &PlanNode, manifest: &Manifest) -> Json {
+    let is_folder = |key: &str| {
+        let mut needs = node.contract.files.iter();
+        needs.any(|need| need.key == key && matches!(need.usage, FileUse::Folder(_)))
+    };
+    let files: serde_json::Map<String, Json> = manifest
+        .files
+        .iter()
+        .filter(|(key, _)| !is_folder(key))
+        .map(|(key, members)| (key.clone(), json!(members)))
+        .collect();
+    // Of rows that are passed on, the keys say what they are; `image` holds places.
+    let passed: Vec<&str> =
+        node.inputs.iter().filter(|i| i.need.passes).map(|i| i.need.key).collect();
+    let inputs: serde_json::Map<String, Json> = manifest
+        .inputs
+        .iter()
+        .map(|(key, members)| {
+            let told = members
+                .iter()
+                .filter(|(name, _)| !passed.contains(&key.as_str()) || *name == KEY)
+                .map(|(name, digest)| (name.clone(), json!(digest)))
+                .collect::<serde_json::Map<_, _>>();
+            (key.clone(), told.into())
+        })
+        .collect();
+    json!({
+        "kind": manifest.kind,
+        "version": manifest.version,
+        "config": manifest.config,
+        "files": files,
+        "inputs": inputs,
+    })
 }
