@@ -87,7 +87,7 @@ impl Listener for Console {
         match event {
             Event::RunStarted { .. } => {}
             Event::NodeCached { node, kind, rows } => {
-                self.line(&format!("cached   {node:<16} {kind:<20} {rows} rows"))
+                self.line(&format!("cached   {node:<16} {kind:<20} {rows} rows"));
             }
             Event::NodeStarted { node, kind, why } => {
                 self.line(&format!("run      {node:<16} {kind:<20} {why}"));
@@ -101,11 +101,11 @@ impl Listener for Console {
             } => self.move_bar(node, *chunk as u64 + 1, Some(*chunks as u64), "chunks"),
             Event::Node { node, said } => match said {
                 NodeEvent::Progress { done, total, note } => {
-                    self.move_bar(node, *done, *total, note)
+                    self.move_bar(node, *done, *total, note);
                 }
                 NodeEvent::Log { message } => self.line(&format!("         {node:<16} {message}")),
                 NodeEvent::Warning { message } => {
-                    self.line(&format!("warning  {node:<16} {message}"))
+                    self.line(&format!("warning  {node:<16} {message}"));
                 }
             },
             Event::NodeDone {
@@ -139,13 +139,13 @@ impl Listener for Console {
                 ));
             }
             Event::NodeSkipped { node, because } => {
-                self.line(&format!("skipped  {node:<16} because {because} failed"))
+                self.line(&format!("skipped  {node:<16} because {because} failed"));
             }
             Event::OutputWritten { path, rows } => {
-                self.line(&format!("wrote    {path} ({rows} rows)"))
+                self.line(&format!("wrote    {path} ({rows} rows)"));
             }
             Event::OutputUnchanged { path, rows } => {
-                self.line(&format!("as it is {path} ({rows} rows)"))
+                self.line(&format!("as it is {path} ({rows} rows)"));
             }
             Event::OutputFailed {
                 path,

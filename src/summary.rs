@@ -12,6 +12,9 @@ use crate::{show, terminal};
 /// A column of more different values than this is no grouping.
 const MOST_GROUPS: usize = 12;
 
+/// Columns that say what a record is, not what sort it is of.
+const CONTENT: [&str; 4] = ["id", "image", "raw", "text"];
+
 /// Prints a table for each output of a select node.
 pub(crate) fn give(plan: &Plan, tables: &HashMap<NodeId, NodeTables>) {
     for output in &plan.outputs {
@@ -34,7 +37,11 @@ fn selection(plan: &Plan, tables: &HashMap<NodeId, NodeTables>, id: NodeId) -> O
         picked.rows(),
         all.rows()
     );
-    for field in all.fields() {
+    for field in all
+        .fields()
+        .iter()
+        .filter(|f| !CONTENT.contains(&f.name().as_str()))
+    {
         let (Some(of_all), Some(of_picked)) =
             (groups(all, field.name()), groups(picked, field.name()))
         else {

@@ -138,7 +138,7 @@ fn type_of(property: &Json) -> String {
 }
 
 /// The contract of the kind's own example.
-fn example_contract(entry: &Entry) -> Option<Contract> {
+pub(super) fn example_contract(entry: &Entry) -> Option<Contract> {
     let source = Source::new("example", entry.example()?, ".");
     let (_, value) = parse_value(&source).ok()?.into_node()?;
     let place = value.place.clone();

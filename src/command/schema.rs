@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::kinds::example_contract;
 use super::registry;
 use crate::terminal;
 
@@ -19,6 +20,8 @@ fn schema() -> Json {
     for entry in registry.entries() {
         let mut config = entry.kind.schema().to_value();
         let name = entry.kind.name();
+        rename_definitions(&mut config, name);
+        let row_wise = example_contract(entry).is_some_and(|contract| contract.row_wise);
         if let Some(object) = config.as_object_mut() {
             object.remove("$schema");
             for (name, definition) in object
@@ -33,10 +36,10 @@ fn schema() -> Json {
             allow_parameters(object);
             if let Some(properties) = object.get_mut("properties").and_then(Json::as_object_mut) {
                 properties.insert("kind".into(), json!({ "const": name }));
-                properties.insert(
-                    "on_error".into(),
-                    json!({ "enum": ["fail", "quarantine"], "default": "fail" }),
-                );
+                if row_wise {
+                    let choices = json!({ "enum": ["fail", "quarantine"], "default": "fail" });
+                    properties.insert("on_error".into(), choices);
+                }
             }
             let required = object.entry("required").or_insert_with(|| json!([]));
             if let Some(required) = required.as_array_mut() {
@@ -102,5 +105,31 @@ fn allow_parameters(config: &mut Map<String, Json>) {
         if !takes_text {
             *property = json!({ "anyOf": [property.clone(), { "type": "string", "pattern": "^\\$\\{[^}]+\\}$" }] });
         }
+    }
+}
+
+/// Two kinds may have types of one name: each kind's are put under its own.
+fn rename_definitions(schema: &mut Json, kind: &str) {
+    match schema {
+        Json::Object(object) => {
+            if let Some(Json::String(reference)) = object.get_mut("$ref")
+                && let Some(name) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("#/$defs/{kind}.{name}");
+            }
+            if let Some(Json::Object(definitions)) = object.get_mut("$defs") {
+                *definitions = std::mem::take(definitions)
+                    .into_iter()
+                    .map(|(name, definition)| (format!("{kind}.{name}"), definition))
+                    .collect();
+            }
+            object
+                .values_mut()
+                .for_each(|value| rename_definitions(value, kind));
+        }
+        Json::Array(items) => items
+            .iter_mut()
+            .for_each(|item| rename_definitions(item, kind)),
+        _ => {}
     }
 }

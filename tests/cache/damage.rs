@@ -27,14 +27,29 @@ fn a_lost_object_is_computed_again() {
     let output = project.read("out.json");
     let objects = files_below(&project.path(".trommel/objects"));
     assert!(objects.len() >= 5, "{objects:?}");
+    let mut lines = Vec::new();
     for object in objects {
         fs::remove_file(&object).expect("removed");
         fs::remove_file(project.path("out.json")).expect("removed");
         let line = project.ran(&[]);
-        assert_ne!(line, "nothing; wrote out.json", "{}", object.display());
         assert_eq!(project.read("out.json"), output);
-        assert!(object.exists(), "the same content has the same name");
+        if object.exists() {
+            lines.push(line);
+        } else {
+            // A training log says how long each step took, so it never comes again.
+            assert!(
+                line.starts_with("stage1;") || line.starts_with("nothing;"),
+                "{line}"
+            );
+        }
     }
+    lines.sort();
+    let once = ["clip 21/21", "difficulty", "rows", "selected", "stage1"];
+    let expected: Vec<String> = once
+        .iter()
+        .map(|node| format!("{node}; wrote out.json"))
+        .collect();
+    assert_eq!(lines, expected);
 }
 
 #[test]

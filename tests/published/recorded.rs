@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 use super::tensors::{Tensor, names};
 use crate::support::{Project, repository};
 
+/// The file of a model in one piece, and what its copy is called.
+const SINGLE: &str = "model.safetensors";
+const SHARD: &str = "model-00001.safetensors";
+
 pub(super) struct Recorded {
     root: PathBuf,
     /// Stage-1 runs, and the case of stage 2 that goes on from each.
@@ -114,6 +118,8 @@ impl Recorded {
             let entry = entry.expect("an entry");
             let name = entry.file_name().into_string().expect("a plain name");
             let content = fs::read(entry.path()).expect("a file");
+            // Where there is a `model.safetensors`, no index is read.
+            let name = if name == SINGLE { SHARD } else { &name };
             project.file(&format!("{folder}/{name}"), content);
         }
         let mut net = Tensor::read(&self.path("score_net_init.safetensors"), setting);
@@ -125,10 +131,9 @@ impl Recorded {
         let mut index: Value = if index.exists() {
             parse(&index)
         } else {
-            let single = "model.safetensors";
-            let map: serde_json::Map<String, Value> = names(&self.path("llama").join(single))
+            let map: serde_json::Map<String, Value> = names(&self.path("llama").join(SINGLE))
                 .into_iter()
-                .map(|name| (name, single.into()))
+                .map(|name| (name, SHARD.into()))
                 .collect();
             json!({ "metadata": {}, "weight_map": map })
         };

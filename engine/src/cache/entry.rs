@@ -184,6 +184,9 @@ pub struct TableEntry {
     pub ports: Vec<PortEntry>,
     /// Files whose being there the result depends on are listed beside the entry.
     pub existence: bool,
+    /// Rows that failed and were left null. Such a result is there to be looked at; the next run tries them again.
+    #[serde(default)]
+    pub quarantined: Option<PortEntry>,
     pub seconds: f64,
 }
 

@@ -113,6 +113,7 @@ impl Cache {
         let whole = entry
             .ports
             .iter()
+            .chain(&entry.quarantined)
             .flat_map(|p| &p.pieces)
             .all(|p| self.has_object(p.object));
         if !whole {

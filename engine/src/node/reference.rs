@@ -157,13 +157,18 @@ impl ModelRef {
         let is_hub_id = self.text.split('/').count() == 2
             && !self.text.starts_with(['.', '/'])
             && self.text.split('/').all(|part| !part.is_empty());
+        // What comes from the environment is not shown.
+        let looked_at = if self.shown == self.text {
+            local.display().to_string()
+        } else {
+            self.shown.clone()
+        };
         if !is_hub_id {
-            return Err(format!("there is no folder {}", local.display()));
+            return Err(format!("there is no folder {looked_at}"));
         }
         hub_snapshot(&self.text).ok_or_else(|| {
             format!(
-                "there is neither a folder {} nor a model {} in the hub cache ({})",
-                local.display(),
+                "there is neither a folder {looked_at} nor a model {} in the hub cache ({})",
                 self.shown,
                 hub_cache().display()
             )

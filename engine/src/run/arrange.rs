@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, UIn
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use super::RunError;
-use crate::cache::{Cache, Piece};
+use crate::cache::{Cache, Piece, PortEntry};
 use crate::node::{Port, RowsOf};
 use crate::plan::PlanNode;
 use crate::table::{Chunk, ColumnType, KEY, Table, UNIQUE_IDX, is_supported};
@@ -99,32 +99,49 @@ pub(super) struct Quarantined {
     pub reason: String,
 }
 
-pub(super) fn errors_table(rows: &[Quarantined], cache: &Cache) -> Result<Table, RunError> {
+/// The port `errors` as it is stored.
+pub(super) fn errors_entry(rows: &[Quarantined], cache: &Cache) -> Result<PortEntry, RunError> {
     let schema = Arc::new(Schema::new(vec![
         Field::new(KEY, DataType::FixedSizeBinary(16), false),
         Field::new(UNIQUE_IDX, DataType::UInt64, false),
         Field::new("reason", DataType::Utf8, false),
     ]));
-    if rows.is_empty() {
-        return Ok(Table::new(schema.fields().to_vec(), Vec::new()));
+    let mut pieces = Vec::new();
+    if !rows.is_empty() {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(FixedSizeBinaryArray::try_from_iter(
+                rows.iter().map(|r| r.key.as_slice()),
+            )?),
+            Arc::new(UInt64Array::from_iter_values(
+                rows.iter().map(|r| r.unique_idx),
+            )),
+            Arc::new(StringArray::from_iter_values(
+                rows.iter().map(|r| r.reason.as_str()),
+            )),
+        ];
+        pieces.push(
+            cache
+                .put(&RecordBatch::try_new(schema.clone(), columns)?)?
+                .piece,
+        );
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(FixedSizeBinaryArray::try_from_iter(
-            rows.iter().map(|r| r.key.as_slice()),
-        )?),
-        Arc::new(UInt64Array::from_iter_values(
-            rows.iter().map(|r| r.unique_idx),
-        )),
-        Arc::new(StringArray::from_iter_values(
-            rows.iter().map(|r| r.reason.as_str()),
-        )),
-    ];
-    let stored = cache.put(&RecordBatch::try_new(schema.clone(), columns)?)?;
-    let chunk = Chunk {
-        rows: rows.len(),
-        columns: cache.columns(&stored.piece),
-    };
-    Ok(Table::new(schema.fields().to_vec(), vec![chunk]))
+    Ok(PortEntry {
+        name: "errors".to_owned(),
+        fields: schema.fields().to_vec(),
+        pieces,
+    })
+}
+
+pub(super) fn errors_table(errors: &PortEntry, cache: &Cache) -> Table {
+    let chunks: Vec<Chunk> = errors
+        .pieces
+        .iter()
+        .map(|piece| Chunk {
+            rows: piece.rows,
+            columns: cache.columns(piece),
+        })
+        .collect();
+    Table::new(errors.fields.clone(), chunks)
 }
 
 /// The fields of a table that no batch has shown: those that the contract promises.

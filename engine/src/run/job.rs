@@ -53,7 +53,9 @@ impl Job<'_> {
         let entry = if self.forced {
             None
         } else {
-            self.cache.table(full.key())
+            self.cache
+                .table(full.key())
+                .filter(|e| e.quarantined.is_none())
         };
         let found = match entry {
             Some(entry) => {

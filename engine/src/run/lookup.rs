@@ -181,11 +181,15 @@ pub(super) fn load(
         })
         .collect::<Result<Vec<_>, _>>()?;
     if node.contract.row_wise {
-        ports.push(arrange::errors_table(&[], cache)?);
+        let errors = match &entry.quarantined {
+            Some(errors) => errors,
+            None => &arrange::errors_entry(&[], cache)?,
+        };
+        ports.push(arrange::errors_table(errors, cache));
     }
     Ok(NodeTables {
         ports,
-        complete: true,
+        complete: entry.quarantined.is_none(),
     })
 }
 
@@ -256,12 +260,29 @@ fn inspect_node(
     if let Some(entry) = cache.table(full.key()) {
         let tables = load(node, &entry, &inputs, cache)?;
         let count = inputs.first().map_or(0, |t| t.chunks().len());
-        let chunks = node.contract.row_wise.then_some((count, count));
+        let failed: usize = entry
+            .quarantined
+            .iter()
+            .flat_map(|p| &p.pieces)
+            .map(|p| p.rows)
+            .sum();
+        // Rows in quarantine are tried again, but what there is of the node can be looked at.
+        let (state, chunks, why) = if failed > 0 {
+            let chunks = rows::cached_chunks(node, &base, &inputs, cache)?;
+            (
+                State::Run,
+                Some(chunks),
+                format!("tries {failed} quarantined rows again"),
+            )
+        } else {
+            let chunks = node.contract.row_wise.then_some((count, count));
+            (State::Cached, chunks, String::new())
+        };
         return Ok(NodeStatus {
             id,
-            state: State::Cached,
+            state,
             chunks,
-            why: String::new(),
+            why,
             tables: Some(tables),
         });
     }

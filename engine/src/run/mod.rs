@@ -3,6 +3,7 @@
 //! Prints nothing: it emits events, and listeners show them.
 
 mod arrange;
+mod chunk_input;
 mod error;
 mod event;
 mod job;

@@ -134,8 +134,12 @@ fn account(node: &PlanNode, manifest: &Manifest) -> Json {
         .map(|(key, members)| (key.clone(), json!(members)))
         .collect();
     // Of rows that are passed on, the keys say what they are; `image` holds places.
-    let passed: Vec<&str> =
-        node.inputs.iter().filter(|i| i.need.passes).map(|i| i.need.key).collect();
+    let passed: Vec<&str> = node
+        .inputs
+        .iter()
+        .filter(|i| i.need.passes)
+        .map(|i| i.need.key)
+        .collect();
     let inputs: serde_json::Map<String, Json> = manifest
         .inputs
         .iter()

@@ -2,128 +2,20 @@
 //! others only the rows that the node's identity has never computed are handed to it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Field, FieldRef, Schema, UInt64Type};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{FieldRef, UInt64Type};
 
 use super::arrange::{self, Quarantined};
+use super::chunk_input::ChunkInput;
 use super::job::Job;
-use super::lookup::file_contents;
 use super::{Event, NodeTables, RunError};
 use crate::cache::{
     Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
 };
 use crate::node::{Context, RowFailure, RowNode};
 use crate::plan::{OnError, PlanNode};
-use crate::table::{Digest, Digester, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX, row_digests};
-
-/// What a node reads of one chunk.
-struct ChunkInput {
-    names: Vec<(String, FieldRef)>,
-    arrays: Vec<ArrayRef>,
-    /// Contents of the files that a column of paths names, by the name of that column.
-    contents: Vec<(String, Vec<Option<Digest>>)>,
-    digests: Vec<(String, Digest)>,
-    rows: usize,
-}
-
-impl ChunkInput {
-    fn read(
-        node: &PlanNode,
-        inputs: &[Table],
-        chunk: usize,
-        cache: &Cache,
-        with_arrays: bool,
-    ) -> Result<Self, RunError> {
-        let mut input = Self {
-            names: vec![],
-            arrays: vec![],
-            contents: vec![],
-            digests: vec![],
-            rows: 0,
-        };
-        for (plan, table) in node.inputs.iter().zip(inputs) {
-            let part = &table.chunks()[chunk];
-            input.rows = part.rows;
-            for read in &plan.need.reads {
-                let index = table.column_index(&read.column).ok_or_else(|| {
-                    RunError::new(format!(
-                        "`{}` has no column `{}`",
-                        plan.need.text, read.column
-                    ))
-                })?;
-                let name = if plan.need.is_column {
-                    plan.need.key.to_owned()
-                } else {
-                    read.column.clone()
-                };
-                let column = &part.columns[index];
-                if read.files {
-                    let contents = file_contents(&column.array()?, cache)?;
-                    input
-                        .digests
-                        .push((name.clone(), contents_digest(&contents)));
-                    input.contents.push((name.clone(), contents));
-                } else {
-                    input.digests.push((name.clone(), column.digest()));
-                }
-                if with_arrays {
-                    input.arrays.push(column.array()?);
-                }
-                input.names.push((name, table.fields()[index].clone()));
-            }
-        }
-        Ok(input)
-    }
-
-    fn key(&self, base: &Manifest) -> Digest {
-        let columns: Vec<(&str, Digest)> =
-            self.digests.iter().map(|(n, d)| (n.as_str(), *d)).collect();
-        base.chunk_key(&columns)
-    }
-
-    fn row_digests(&self) -> Result<Vec<RowDigest>, RunError> {
-        let is_file = |name: &str| self.contents.iter().any(|(n, _)| n == name);
-        let columns: Vec<(&str, ArrayRef)> = self
-            .names
-            .iter()
-            .zip(&self.arrays)
-            .filter(|((name, _), _)| !is_file(name))
-            .map(|((name, _), array)| (name.as_str(), array.clone()))
-            .collect();
-        let contents: Vec<(&str, Vec<Option<Digest>>)> = self
-            .contents
-            .iter()
-            .map(|(n, c)| (n.as_str(), c.clone()))
-            .collect();
-        Ok(row_digests(&columns, &contents, self.rows)?)
-    }
-
-    /// The rows at `positions` as the node sees them.
-    fn batch(&self, positions: &[usize]) -> Result<RecordBatch, RunError> {
-        let fields: Vec<Field> = self
-            .names
-            .iter()
-            .map(|(n, f)| f.as_ref().clone().with_name(n))
-            .collect();
-        let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), self.arrays.clone())?;
-        if positions.len() == self.rows {
-            return Ok(all);
-        }
-        let positions =
-            arrow::array::UInt64Array::from_iter_values(positions.iter().map(|&p| p as u64));
-        Ok(arrow::compute::take_record_batch(&all, &positions)?)
-    }
-}
-
-fn contents_digest(contents: &[Option<Digest>]) -> Digest {
-    let mut digester = Digester::new("trommel.contents.1");
-    for content in contents {
-        digester.push("file", content.as_ref().map_or(&[][..], |d| d.as_bytes()));
-    }
-    digester.finish()
-}
+use crate::table::{Digest, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX};
 
 /// How many chunks the cache holds, of how many.
 pub(super) fn cached_chunks(
@@ -193,25 +85,20 @@ pub(super) fn run(
         manifest: full.clone(),
         ports: vec![PortEntry {
             name: port.name.to_owned(),
-            fields: fields.clone(),
-            pieces: pieces.clone(),
+            fields,
+            pieces,
         }],
         existence: false,
+        quarantined: if run.quarantined.is_empty() {
+            None
+        } else {
+            Some(arrange::errors_entry(&run.quarantined, cache)?)
+        },
         seconds: start.elapsed().as_secs_f64(),
     };
-    let complete = run.quarantined.is_empty();
-    if complete {
-        cache.put_table(full.key(), &entry, &Existence::default())?;
-    }
-    let ports = vec![
-        arrange::table(node, port, &fields, &pieces, inputs, cache)?,
-        arrange::errors_table(&run.quarantined, cache)?,
-    ];
-    Ok((
-        NodeTables { ports, complete },
-        run.computed,
-        run.quarantined.len(),
-    ))
+    cache.put_table(full.key(), &entry, &Existence::default())?;
+    let tables = super::lookup::load(node, &entry, inputs, cache)?;
+    Ok((tables, run.computed, run.quarantined.len()))
 }
 
 impl RowJob<'_> {

@@ -58,6 +58,7 @@ pub(super) fn run(
         manifest: full.clone(),
         ports,
         existence: !existence.0.is_empty(),
+        quarantined: None,
         seconds: start.elapsed().as_secs_f64(),
     };
     job.cache.put_table(full.key(), &entry, &existence)?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{PROTOCOL, Request, Response, read_frame, write_frame};
 
 const LAST_WORDS: usize = 20;
-const START_TIMEOUT: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Why a worker did not answer.

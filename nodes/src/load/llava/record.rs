@@ -46,9 +46,8 @@ impl Record {
     pub(crate) fn parse(raw: &str, line: u64) -> Result<Record, Refusal> {
         let written: Written = serde_json::from_str(raw).map_err(|e| {
             if e.is_data() {
-                Refusal::Content {
-                    reason: e.to_string(),
-                }
+                let reason = wrong_shape(raw).unwrap_or_else(|| e.to_string());
+                Refusal::Content { reason }
             } else {
                 Refusal::Syntax {
                     line: (e.line() as u64).saturating_sub(1),
@@ -86,6 +85,20 @@ impl Record {
             conversations: written.conversations,
             line,
         })
+    }
+}
+
+/// What a record is instead of an object with a list of turns: the parser would not name the key.
+fn wrong_shape(raw: &str) -> Option<String> {
+    match serde_json::from_str(raw).ok()? {
+        Value::Object(record) => match record.get("conversations")? {
+            Value::Array(_) => None,
+            other => Some(format!(
+                "`conversations` is {}, not a list of turns",
+                kind(other)
+            )),
+        },
+        other => Some(format!("it is {}, not an object", kind(&other))),
     }
 }
 
