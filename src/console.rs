@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use trommel_engine::node::NodeEvent;
@@ -15,7 +15,12 @@ use crate::terminal::say;
 pub(crate) struct Console {
     bars: Option<MultiProgress>,
     by_node: Mutex<HashMap<String, ProgressBar>>,
+    /// Where there are no bars: when each node last said how far it is.
+    said: Mutex<HashMap<String, Instant>>,
 }
+
+/// Elsewhere than on a terminal, progress is a line now and then.
+const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// For programs: one JSON object a line, on stdout.
 pub(crate) struct JsonLines;
@@ -35,6 +40,7 @@ impl Console {
         Self {
             bars,
             by_node: Mutex::new(HashMap::new()),
+            said: Mutex::new(HashMap::new()),
         }
     }
 
@@ -61,6 +67,10 @@ impl Console {
     }
 
     fn move_bar(&self, node: &str, done: u64, total: Option<u64>, note: &str) {
+        if self.bars.is_none() {
+            self.progress_line(node, done, total, note);
+            return;
+        }
         let Ok(by_node) = self.by_node.lock() else {
             return;
         };
@@ -70,6 +80,18 @@ impl Console {
             }
             bar.set_position(done);
             bar.set_message(note.to_owned());
+        }
+    }
+
+    fn progress_line(&self, node: &str, done: u64, total: Option<u64>, note: &str) {
+        let Ok(mut said) = self.said.lock() else {
+            return;
+        };
+        let last = said.entry(node.to_owned()).or_insert_with(Instant::now);
+        if last.elapsed() >= LINE_EVERY {
+            *last = Instant::now();
+            let of = total.map_or_else(String::new, |total| format!("/{total}"));
+            self.line(&format!("         {node:<16} {done}{of} {note}"));
         }
     }
 

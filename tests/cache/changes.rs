@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::Project;
-use crate::support::golden::{edit_records, golden, records, set_records};
+use crate::support::golden::{copy_folder, edit_records, golden, records, set_records};
 
 const ALL: &str = "rows, clip 21/21, stage1, difficulty, selected; wrote out.json";
 
@@ -105,7 +105,7 @@ fn a_record_more_is_one_row_of_embeddings() {
         "rows, clip 1/22, stage1, difficulty, selected; wrote out.json"
     );
     edit_records(&project, |records| {
-        records.insert(0, fresh("What is first?"))
+        records.insert(0, fresh("What is first?"));
     });
     assert_eq!(
         project.ran(&[]),
@@ -118,7 +118,7 @@ fn a_record_more_is_one_row_of_embeddings() {
 fn an_edited_text_is_one_row_of_embeddings() {
     let project = ran_once();
     edit_records(&project, |records| {
-        records[4]["conversations"][1]["value"] = json!("Another answer.")
+        records[4]["conversations"][1]["value"] = json!("Another answer.");
     });
     assert_eq!(
         project.ran(&[]),
@@ -145,7 +145,7 @@ fn a_removed_record_is_no_row_of_embeddings() {
 fn another_image_is_the_rows_that_show_it() {
     let project = ran_once();
     edit_records(&project, |records| {
-        records[3]["image"] = json!("photo_420.jpg")
+        records[3]["image"] = json!("photo_420.jpg");
     });
     assert_eq!(
         project.ran(&[]),
@@ -162,6 +162,37 @@ fn another_image_is_the_rows_that_show_it() {
         "clip 2/21, stage1, difficulty, selected; wrote out.json"
     );
     same_from_cold(&project, &[]);
+}
+
+#[test]
+fn equal_annotations_beside_other_images_are_other_rows() {
+    let project = golden();
+    project.file(
+        "p.yaml",
+        "version: 1\nparams: { folder: images }\nnodes:\n  \
+         rows: { kind: load.llava, annotations: \"${folder}/data.json\" }\n\
+         outputs:\n  - { from: rows, path: out.json, format: llava }\n",
+    );
+    copy_folder(&project.path("images"), &project.path("others"));
+    for folder in ["images", "others"] {
+        project.file(&format!("{folder}/data.json"), project.read("data.json"));
+    }
+    assert_eq!(project.ran(&[]), "rows; wrote out.json");
+    assert_eq!(
+        project.ran(&["--set", "folder=others"]),
+        "rows; wrote out.json"
+    );
+    let call = [
+        "show",
+        "p.yaml",
+        "rows",
+        "--set",
+        "folder=others",
+        "--format",
+        "json",
+    ];
+    let rows: Value = serde_json::from_str(&project.run(&call).succeeded().stdout).expect("JSON");
+    assert_eq!(rows[0]["image"], "[FOLDER]/others/photo_420.jpg");
 }
 
 #[test]

@@ -53,6 +53,24 @@ fn a_lost_object_is_computed_again() {
 }
 
 #[test]
+fn an_object_that_is_cut_is_computed_again() {
+    let project = golden();
+    project.ran(&[]);
+    let output = project.read("out.json");
+    for (place, object) in files_below(&project.path(".trommel/objects"))
+        .into_iter()
+        .enumerate()
+    {
+        let content = fs::read(&object).expect("an object");
+        let left = if place % 2 == 0 { content.len() / 2 } else { 0 };
+        fs::write(&object, &content[..left]).expect("cut");
+        fs::remove_file(project.path("out.json")).expect("removed");
+        project.ran(&[]);
+        assert_eq!(project.read("out.json"), output);
+    }
+}
+
+#[test]
 fn an_entry_that_is_cut_is_made_again() {
     let project = golden();
     project.ran(&[]);

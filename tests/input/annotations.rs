@@ -45,7 +45,10 @@ fn files_that_are_no_records_fail_and_say_why() {
             b"[1, 2]",
             &["data.json", "record 0", "it is a number, not an object"],
         ),
-        (cut[..cut.len() - 20].as_bytes(), &["data.json", "record 1"]),
+        (
+            &cut.as_bytes()[..cut.len() - 20],
+            &["data.json", "record 1"],
+        ),
         (
             broken_line.as_bytes(),
             &["data.json", "record 1 (line 2)", "not JSON"],

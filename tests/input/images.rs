@@ -168,7 +168,7 @@ fn an_image_that_only_training_cannot_read_is_named_too() {
     project.file("images/photo_444.jpg", "not a picture");
     let log = project.log(&["--to", "difficulty"]);
     assert_eq!(log.outcome.status, 1, "{}", log.outcome);
-    project.says(&log, &["photo_444.jpg"]);
+    log.says(&["photo_444.jpg"]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_folder_for_an_image_is_not_an_image() {
     let project = golden();
     fs::create_dir(project.path("images/folder.png")).expect("a folder");
     edit_records(&project, |records| {
-        records[0]["image"] = json!("folder.png")
+        records[0]["image"] = json!("folder.png");
     });
     project.fails(&["1 images are not there", "unique_idx 0", "folder.png"]);
 }

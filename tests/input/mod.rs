@@ -30,7 +30,7 @@ impl Project {
     fn fails_with(&self, variables: &[(&str, &str)], words: &[&str]) -> Log {
         let log = Log::of(self.run_with(variables, &["run", "p.yaml", "--json"]));
         assert_eq!(log.outcome.status, 1, "{}", log.outcome);
-        self.says(&log, words);
+        log.says(words);
         self.nothing_written();
         log
     }
@@ -39,7 +39,7 @@ impl Project {
     fn is_refused(&self, words: &[&str]) {
         let log = self.log(&[]);
         assert_eq!(log.outcome.status, 2, "{}", log.outcome);
-        self.says(&log, words);
+        log.says(words);
         self.nothing_written();
     }
 
@@ -47,16 +47,8 @@ impl Project {
     fn passes(&self, words: &[&str]) -> Log {
         let log = self.log(&[]);
         assert_eq!(log.outcome.status, 0, "{}", log.outcome);
-        self.says(&log, words);
+        log.says(words);
         log
-    }
-
-    fn says(&self, log: &Log, words: &[&str]) {
-        // Long messages on stderr are folded.
-        let said = log.said().split_whitespace().collect::<Vec<_>>().join(" ");
-        for word in words {
-            assert!(said.contains(word), "{word:?} is not in: {}", log.said());
-        }
     }
 
     /// Neither an output nor a part of one.
@@ -69,6 +61,16 @@ impl Project {
                 .into_owned();
             let part = name.starts_with("out.json") || name.starts_with(".trommel-");
             assert!(!part, "{name} was left");
+        }
+    }
+}
+
+impl Log {
+    fn says(&self, words: &[&str]) {
+        // Long messages on stderr are folded.
+        let said = self.said().split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in: {}", self.said());
         }
     }
 }

@@ -121,6 +121,6 @@ outputs:
 }
 
 /// `clip` or `scores`: what the score net of a run sees.
-pub(super) fn setting(run: &str) -> &str {
+fn setting(run: &str) -> &str {
     run.split('_').next().expect("a name")
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::compare::Deviation;
-use super::pipeline::{Pipeline, setting};
+use super::pipeline::Pipeline;
 use super::recorded::{Recorded, Run, Selection, Selections};
 use super::{clip, worker};
 use crate::support::Project;
@@ -105,12 +105,7 @@ fn stage1(name: &str, theirs: &Run, pipeline: &Pipeline<'_>) {
     rate.end();
 
     let ours: Vec<Weight> = pipeline.rows("stage1");
-    assert_eq!(
-        ours.len(),
-        theirs.final_score_net.len(),
-        "{setting}",
-        setting = setting(name)
-    );
+    assert_eq!(ours.len(), theirs.final_score_net.len(), "{name}");
     let mut weights = Deviation::new(format!("{name}: score net, relative"), 1e-3);
     let mut absolute = Deviation::new(format!("{name}: score net"), 1e-4);
     for (number, (ours, &theirs)) in ours.iter().zip(&theirs.final_score_net).enumerate() {

@@ -11,7 +11,7 @@
 //! ```
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl Cache {
         digester.push("rows", &(batch.num_rows() as u64).to_le_bytes());
         let object = digester.finish();
         let path = self.object_path(object);
-        if !path.exists() {
+        if !is_whole(&path) {
             publish(&path, |file| {
                 write_batch(file, batch).map_err(|source| CacheError::Arrow {
                     path: path.clone(),
@@ -104,7 +104,7 @@ impl Cache {
     }
 
     pub fn has_object(&self, object: Digest) -> bool {
-        self.object_path(object).exists()
+        is_whole(&self.object_path(object))
     }
 
     /// The entry under a key, if its objects are there and what it depends on still holds.
@@ -189,6 +189,17 @@ impl Cache {
         fs::create_dir_all(&folder).map_err(CacheError::io("create", &folder))?;
         tempfile::tempdir_in(&folder).map_err(CacheError::io("write in", &folder))
     }
+}
+
+/// Whether an object is there to its end: Arrow files end as they begin. One that was cut counts as not there.
+fn is_whole(path: &Path) -> bool {
+    const MARK: &[u8] = b"ARROW1";
+    let mut end = [0; MARK.len()];
+    let read = fs::File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::End(-(MARK.len() as i64)))?;
+        file.read_exact(&mut end)
+    });
+    read.is_ok() && end == MARK
 }
 
 /// What cannot be read counts as not there: the work is done again.

@@ -57,7 +57,10 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         _ => return None,
     };
     let help = match &need.usage {
-        FileUse::File(path) | FileUse::Files(path) | FileUse::Folder(path) => format!("looked at {}", shown_path(path)),
+        FileUse::File(path)
+        | FileUse::Files(path)
+        | FileUse::Folder(path)
+        | FileUse::FolderOf(path) => format!("looked at {}", shown_path(path)),
         FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
     };
     Some(

@@ -73,6 +73,8 @@ pub enum FileUse {
     Files(DataPath),
     /// Must be there; what is in it counts through the rows that point into it.
     Folder(DataPath),
+    /// The folder that a file stands in, as [`FileUse::Folder`]: rows point into it.
+    FolderOf(DataPath),
     /// All files of a model count by content.
     Model(ModelRef),
 }
@@ -177,6 +179,15 @@ impl Contract {
             key,
             usage: FileUse::Folder(path.clone()),
             place: path.place.clone(),
+        });
+    }
+
+    /// The folder that a file stands in, where `key` would name another.
+    pub fn folder_of(&mut self, key: &'static str, file: &DataPath) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::FolderOf(file.clone()),
+            place: file.place.clone(),
         });
     }
 

@@ -1,6 +1,7 @@
 //! Keys of nodes and what the cache holds for them; shared by running and planning.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use arrow::array::Array;
 
@@ -50,10 +51,13 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
                     members.insert(name, cache.files.digest(&file)?);
                 }
             }
-            FileUse::Folder(path) => {
+            FileUse::Folder(path) | FileUse::FolderOf(path) => {
                 // Rows hold paths into it, so where it stands is part of the content.
-                let place =
-                    std::path::absolute(path.path()).unwrap_or_else(|_| path.path().to_owned());
+                let folder = match &need.usage {
+                    FileUse::FolderOf(file) => file.path().parent().unwrap_or(Path::new(".")),
+                    _ => path.path(),
+                };
+                let place = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
                 members.insert(
                     "path".into(),
                     Digest::of_bytes(place.as_os_str().as_encoded_bytes()),

@@ -125,7 +125,9 @@ fn provenance(plan: &Plan, output: &PlanOutput, manifests: &HashMap<NodeId, &Man
 fn account(node: &PlanNode, manifest: &Manifest) -> Json {
     let is_folder = |key: &str| {
         let mut needs = node.contract.files.iter();
-        needs.any(|need| need.key == key && matches!(need.usage, FileUse::Folder(_)))
+        needs.any(|need| {
+            need.key == key && matches!(need.usage, FileUse::Folder(_) | FileUse::FolderOf(_))
+        })
     };
     let files: serde_json::Map<String, Json> = manifest
         .files

@@ -65,8 +65,9 @@ impl Kind for Llava {
 
     fn contract(config: &Config, contract: &mut Contract) {
         contract.file("annotations", &config.annotations);
-        if let Some(images) = &config.images {
-            contract.folder("images", images);
+        match &config.images {
+            Some(images) => contract.folder("images", images),
+            None => contract.folder_of("images", &config.annotations),
         }
         let port = contract
             .port("rows", RowsOf::New)

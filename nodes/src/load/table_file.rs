@@ -34,6 +34,8 @@ pub(super) fn contract(config: &Config, contract: &mut Contract) {
     contract.files("path", &config.path);
     if let Some(images) = &config.images {
         contract.folder("images", images);
+    } else if config.image.is_some() {
+        contract.folder_of("images", &config.path);
     }
     let port = contract.port("rows", RowsOf::New).open();
     if config.image.is_some() {

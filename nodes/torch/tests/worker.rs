@@ -17,7 +17,7 @@ use trommel_engine::worker::protocol::{
 use trommel_engine::worker::{Worker, WorkerError, Workers};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trommel-torch");
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
+const PATIENCE: Option<Duration> = Some(Duration::from_mins(1));
 static GOING_ON: AtomicBool = AtomicBool::new(false);
 
 fn golden(name: &str) -> PathBuf {

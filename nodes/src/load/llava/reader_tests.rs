@@ -53,7 +53,7 @@ fn bad_records_are_all_named() {
         "{error}"
     );
     assert!(
-        error.contains("record 3 (line 4): invalid type: integer"),
+        error.contains("record 3 (line 4): it is a number, not an object"),
         "{error}"
     );
     assert!(

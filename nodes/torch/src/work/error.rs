@@ -24,6 +24,11 @@ pub enum WorkError {
         setting: &'static str,
         reason: String,
     },
+    #[error(
+        "no record has an answer left within max_length {max_length} (prompt and image patches count): nothing can be learnt; \
+         give a larger max_length"
+    )]
+    NoLabels { max_length: usize },
     #[error("the node takes the request {wanted}")]
     Request { wanted: &'static str },
     #[error("cannot read {}", path.display())]

@@ -51,6 +51,11 @@ impl TableWork for SelfFilter {
             train_config(&self.settings, models.padding, models.recomputed_layers),
             models.score_net,
         );
+        let start = if score_net.is_some() {
+            "score_net.weight of the model's folder"
+        } else {
+            "the seed"
+        };
         let patches = models::patches(models.tower, source)?;
         let mut trainer = Trainer::new(
             config,
@@ -61,11 +66,20 @@ impl TableWork for SelfFilter {
             score_net,
         )?;
 
+        events.log(format!(
+            "{} steps; the score net starts from {start}",
+            trainer.steps()
+        ))?;
         let steps = trainer.steps() as u64;
         let mut log = Vec::new();
         while let Some(report) = trainer.step()? {
             log.push(report.log.clone());
             events.progress(log.len() as u64, steps, note(&report))?;
+        }
+        if log.iter().all(|row| row.label_tokens == 0) {
+            return Err(WorkError::NoLabels {
+                max_length: self.settings.max_length,
+            });
         }
         events.push("score_net", &ports::score_net(&trainer.score_net())?)?;
         events.push("log", &ports::log(&log)?)
