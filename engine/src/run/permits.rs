@@ -51,3 +51,71 @@ impl Permits {
         Some(Held(held))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether the permit is given at once.
+    async fn given(permits: &Permits, permit: Permit, device: Device) -> Option<Held> {
+        let waiting = permits.acquire(permit, device);
+        tokio::time::timeout(Duration::from_millis(20), waiting)
+            .await
+            .ok()
+            .flatten()
+    }
+
+    #[tokio::test]
+    async fn jobs_share_the_processors_and_exclusive_ones_do_not() {
+        let permits = Permits::new(2);
+        let first = given(&permits, Permit::Cpu, Device::Cpu).await;
+        let second = given(&permits, Permit::Cpu, Device::Cpu).await;
+        assert!(first.is_some() && second.is_some());
+        assert!(
+            given(&permits, Permit::Cpu, Device::Cpu).await.is_none(),
+            "a third of two"
+        );
+        drop(first);
+        assert!(
+            given(&permits, Permit::Exclusive, Device::Cpu)
+                .await
+                .is_none()
+        );
+        drop(second);
+        let whole = given(&permits, Permit::Exclusive, Device::Cpu).await;
+        assert!(whole.is_some());
+        assert!(given(&permits, Permit::Cpu, Device::Cpu).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn each_gpu_takes_one_job_and_leaves_the_processors_to_others() {
+        let permits = Permits::new(3);
+        let first = given(&permits, Permit::Device, Device::Cuda(0)).await;
+        assert!(first.is_some());
+        assert!(
+            given(&permits, Permit::Device, Device::Cuda(0))
+                .await
+                .is_none()
+        );
+        assert!(
+            given(&permits, Permit::Device, Device::Cuda(1))
+                .await
+                .is_some()
+        );
+        assert!(
+            given(&permits, Permit::Cpu, Device::Cuda(0))
+                .await
+                .is_some()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_model_on_the_cpu_has_the_machine() {
+        let permits = Permits::new(2);
+        let model = given(&permits, Permit::Device, Device::Auto).await;
+        assert!(model.is_some());
+        assert!(given(&permits, Permit::Cpu, Device::Auto).await.is_none());
+    }
+}

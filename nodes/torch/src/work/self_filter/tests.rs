@@ -374,6 +374,7 @@ fn wrong_features_orders_and_settings_are_named() {
         ("prompt", json!("v7"), "no prompt template \"v7\""),
         ("trainable", json!("lora"), "lora"),
         ("epochs", json!(0), "epochs is 0"),
+        ("max_length", json!(8), "within max_length 8"),
         ("speed", json!(1), "speed"),
         ("vlm", json!("/nowhere/vicuna"), "/nowhere/vicuna"),
         (
