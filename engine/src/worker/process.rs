@@ -81,14 +81,13 @@ impl Worker {
                 command.env(name, value);
             }
         }
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C on a terminal is the engine's to handle.
-            .process_group(0)
-            .spawn()
-            .map_err(start_error)?;
+            .process_group(0);
+        let mut child = spawn(&mut command).map_err(start_error)?;
         let pipe_missing = || start_error(std::io::Error::other("no pipe to it"));
         let stdin = child.stdin.take().ok_or_else(pipe_missing)?;
         let stdout = child.stdout.take().ok_or_else(pipe_missing)?;
@@ -245,6 +244,22 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A program that is just being written (a build, a copy) is busy for a moment.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let start = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ExecutableFileBusy
+                    && start.elapsed() < Duration::from_secs(2) =>
+            {
+                std::thread::sleep(POLL);
+            }
+            result => return result,
+        }
     }
 }
 
