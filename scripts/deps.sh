@@ -3,7 +3,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-readonly root oldest_rust=1.90.0
+readonly root oldest_rust=1.95.0
 
 main() {
     check_rust
