@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod publish;
 mod rows;
+mod runs;
 mod store;
 
 pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, difference};
@@ -14,4 +15,8 @@ pub use error::CacheError;
 pub use files::FileDigests;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
+pub use runs::{
+    Chunks, NodeState, RecordedFile, RecordedInput, RecordedNode, RecordedOutput, RunFolder,
+    RunNode, RunOutput, RunPipeline, RunRecord, RunState, RunWorker, utc,
+};
 pub use store::{Cache, Stored};

@@ -7,6 +7,7 @@
 //! rows/IDENTITY/KEY        which rows an identity has computed (rows.rs)
 //! last/DIGEST.json         the manifest of a pipeline's node when it last ran
 //! outputs/DIGEST.json      what an output file was written from
+//! runs/ID/                 what happened in a run (runs/)
 //! files                    content digests by (path, size, times, inode) (files.rs)
 //! ```
 

@@ -66,6 +66,7 @@ impl Job<'_> {
                     node: self.node.name.clone(),
                     kind: self.node.kind_name().to_owned(),
                     rows,
+                    key: full.key(),
                 });
                 Some(Finished {
                     tables,
@@ -130,6 +131,7 @@ impl Job<'_> {
             computed,
             quarantined,
             seconds,
+            key: full.key(),
         });
         Ok(Finished {
             tables,

@@ -10,6 +10,7 @@ mod job;
 mod lookup;
 mod outputs;
 mod permits;
+mod record;
 mod rows;
 mod scheduler;
 mod tables;
@@ -17,6 +18,7 @@ mod tables;
 pub use error::RunError;
 pub use event::{Event, Listener, Report};
 pub use lookup::{NodeStatus, State, inspect};
+pub use record::{RECORDS_KEPT, Recorder};
 pub use scheduler::{RunOptions, run};
 
 use crate::table::Table;
