@@ -164,10 +164,10 @@ fn told(record: &RunRecord) -> String {
     if let Some(bytes) = record.peak_memory {
         facts.push(("memory", format!("{} at most", memory(bytes))));
     }
-    let mut text: String = facts
-        .iter()
-        .map(|(name, fact)| format!("{name:<9} {fact}\n"))
-        .collect();
+    let mut text = String::new();
+    for (name, fact) in facts {
+        text += &format!("{name:<9} {fact}\n");
+    }
     let header = [
         "node",
         "kind",

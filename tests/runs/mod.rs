@@ -24,14 +24,16 @@ outputs:
 /// Ten records of two sorts; the score falls from row to row, the text grows.
 fn project() -> Project {
     let project = Project::new();
-    let records: String = (0..10)
+    let records: Vec<String> = (0..10)
         .map(|n: usize| {
             let sort = if n < 5 { "early" } else { "late" };
             let (score, text) = (10 - n, "x".repeat(10 * n));
-            format!("{{\"id\": \"r{n}\", \"sort\": \"{sort}\", \"score\": {score}.5, \"text\": \"{text}\"}}\n")
+            format!("{{\"id\": \"r{n}\", \"sort\": \"{sort}\", \"score\": {score}.5, \"text\": \"{text}\"}}")
         })
         .collect();
-    project.file("data.jsonl", records).file("p.yaml", PIPELINE);
+    project
+        .file("data.jsonl", records.join("\n"))
+        .file("p.yaml", PIPELINE);
     project
 }
 
@@ -58,10 +60,13 @@ fn masked(text: &str) -> String {
             continue;
         }
         let words = line.split(' ').map(|word| {
-            let digits = word.bytes().filter(u8::is_ascii_digit).count();
+            // Times have two decimals; shares have one, correlations three.
+            let is_time = word.split_once('.').is_some_and(|(whole, part)| {
+                part.len() == 2 && whole.parse::<u64>().is_ok() && part.parse::<u64>().is_ok()
+            });
             if word.len() == 25 && word.contains("Z-") {
                 "[RUN]"
-            } else if digits > 2 && word.contains('.') && word.parse::<f64>().is_ok() {
+            } else if is_time {
                 "[T]"
             } else {
                 word

@@ -16,8 +16,8 @@ fn wide(columns: usize) -> Project {
         });
         cells.collect::<Map<_, _>>().into()
     };
-    let records: String = (0..6).map(|n| format!("{}\n", record(n))).collect();
-    project.file("data.jsonl", records).file(
+    let records: Vec<String> = (0..6).map(|n| record(n).to_string()).collect();
+    project.file("data.jsonl", records.join("\n")).file(
         "p.yaml",
         "version: 1\nnodes:\n  rows: { kind: load.jsonl, path: data.jsonl }\n\
          outputs:\n  - { from: rows, path: out.jsonl, format: jsonl }\n",
