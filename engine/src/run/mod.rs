@@ -17,6 +17,10 @@ mod rows;
 mod scheduler;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod test_kinds;
+#[cfg(test)]
+mod tests;
 
 pub use error::RunError;
 pub use event::{Event, Listener, Report};

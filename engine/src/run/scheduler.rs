@@ -39,6 +39,21 @@ pub struct RunOptions {
     pub cancel: Arc<AtomicBool>,
 }
 
+impl Default for RunOptions {
+    /// All that the outputs need, with what the machine has.
+    fn default() -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory: u64::MAX,
+            device: Device::Auto,
+            targets: None,
+            force: HashSet::new(),
+            fail_fast: false,
+            cancel: Arc::default(),
+        }
+    }
+}
+
 /// What the tasks of a run share.
 pub(super) struct Shared {
     pub plan: Arc<Plan>,
