@@ -68,6 +68,7 @@ impl Kind for Diverse {
             .gives("difficulty", ColumnType::F64)
             .gives("penalised", ColumnType::F64);
         contract.permit(Permit::Exclusive);
+        contract.memory("vectors", 1.5);
         if !config.gamma.is_finite() {
             contract.refuse(
                 "gamma",
