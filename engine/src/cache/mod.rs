@@ -8,7 +8,6 @@ mod files;
 mod publish;
 mod rows;
 mod store;
-mod stub;
 
 pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, difference};
 pub use error::CacheError;
@@ -16,4 +15,3 @@ pub use files::FileDigests;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
 pub use store::{Cache, Stored};
-pub use stub::{Corrupt, KeyLock};
