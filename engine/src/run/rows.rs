@@ -15,7 +15,7 @@ use crate::cache::{
 };
 use crate::node::{Context, RowFailure, RowNode};
 use crate::plan::{OnError, PlanNode};
-use crate::table::{Digest, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX};
+use crate::table::{Digest, KEY, RowDigest, Table, UNIQUE_IDX};
 
 /// How many chunks the cache holds, of how many.
 pub(super) fn cached_chunks(
@@ -185,8 +185,7 @@ impl RowJob<'_> {
                 let source = match source_of.get(&place.object) {
                     Some(&source) => source,
                     None => {
-                        let batch = StoredBatch::new(cache.object_path(place.object));
-                        sources.push(batch.batch()?.clone());
+                        sources.push(cache.object(place.object)?);
                         source_of.insert(place.object, sources.len() - 1);
                         sources.len() - 1
                     }
