@@ -2,6 +2,7 @@
 //!
 //! Knows tables and files. Knows nothing of nodes, plans or scheduling.
 
+mod care;
 mod entry;
 mod error;
 mod files;
@@ -14,6 +15,7 @@ mod seal;
 mod store;
 mod sweep;
 
+pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
 pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, difference};
 pub use error::CacheError;
 pub use files::FileDigests;

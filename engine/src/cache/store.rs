@@ -37,7 +37,7 @@ pub struct Cache {
     root: PathBuf,
     pub files: FileDigests,
     pub(super) keeper: Arc<Keeper>,
-    _use: InUse,
+    _use: Option<InUse>,
 }
 
 impl Cache {
@@ -55,11 +55,19 @@ impl Cache {
         sweep::sweep_old(&root);
         let in_use = use_cache(&root, waiting)?;
         Ok(Self {
+            _use: Some(in_use),
+            ..Self::unlocked(root)
+        })
+    }
+
+    /// For who has the cache alone.
+    pub(super) fn unlocked(root: PathBuf) -> Self {
+        Self {
             files: FileDigests::load(root.join("files"), temporary(&root)),
             keeper: Arc::new(Keeper::new(&root, Verify::default())),
             root,
-            _use: in_use,
-        })
+            _use: None,
+        }
     }
 
     /// The cache with another policy of checking what is read.
