@@ -2,16 +2,26 @@
 //!
 //! Knows tables and files. Knows nothing of nodes, plans or scheduling.
 
+mod care;
 mod entry;
 mod error;
 mod files;
+mod guard;
+mod lock;
+mod objects;
 mod publish;
 mod rows;
+mod seal;
 mod store;
+mod sweep;
 
+pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
 pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, difference};
 pub use error::CacheError;
 pub use files::FileDigests;
+pub use guard::{Corrupt, Verify};
+pub use lock::{InUse, KeyLock};
+pub use objects::Stored;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
-pub use store::{Cache, Stored};
+pub use store::Cache;

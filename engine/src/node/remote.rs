@@ -154,7 +154,7 @@ impl TableNode for Remote {
         open.worker.send(
             &Request::Table {
                 session: open.session,
-                inputs: inputs.places(),
+                inputs: inputs.places()?,
             },
             &[],
         )?;

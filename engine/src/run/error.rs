@@ -37,7 +37,10 @@ impl From<NodeError> for RunError {
 
 impl From<CacheError> for RunError {
     fn from(error: CacheError) -> Self {
-        Self::new(error.to_string())
+        Self {
+            help: error.help().map(ToOwned::to_owned),
+            ..Self::new(error.to_string())
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::cache::{
 };
 use crate::node::{RowFailure, RowNode, RowsOf, Work};
 use crate::plan::PlanNode;
-use crate::table::{Chunk, Digest, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX};
+use crate::table::{Chunk, Digest, KEY, RowDigest, Table, UNIQUE_IDX};
 
 /// How many chunks the cache holds, of how many.
 pub(super) fn cached_chunks(
@@ -432,8 +432,7 @@ fn assemble(
             let source = match source_of.get(&place.object) {
                 Some(&source) => source,
                 None => {
-                    let batch = StoredBatch::new(cache.object_path(place.object));
-                    sources.push(batch.batch()?.clone());
+                    sources.push(cache.object(place.object)?);
                     source_of.insert(place.object, sources.len() - 1);
                     sources.len() - 1
                 }

@@ -120,6 +120,7 @@ pub fn run(
     listener: &Arc<dyn Listener>,
 ) -> Result<(Report, HashMap<NodeId, NodeTables>), RunError> {
     let start = Instant::now();
+    let _in_use = cache.use_it()?;
     let nodes = match &options.targets {
         Some(targets) => plan.ancestors(targets.iter().copied()),
         None => plan.needed_by_outputs(),
