@@ -5,13 +5,15 @@
 mod entry;
 mod error;
 mod files;
+mod manifest;
 mod publish;
 mod rows;
 mod store;
 
-pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, difference};
+pub use entry::{ChunkEntry, Existence, Piece, PortEntry, TableEntry};
 pub use error::CacheError;
 pub use files::FileDigests;
+pub use manifest::Manifest;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
 pub use store::{Cache, Stored};

@@ -3,7 +3,9 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{Event, Listener, NodeTables, RunError, lookup, rows, tables};
+use super::changed::reasons;
+use super::last::remember;
+use super::{Event, Listener, NodeTables, RunError, in_words, lookup, rows, tables};
 use crate::cache::{Cache, Manifest};
 use crate::node::{Context, Device, Monitor, NodeEvent, Work};
 use crate::plan::{Plan, PlanNode};
@@ -60,7 +62,7 @@ impl Job<'_> {
         let found = match entry {
             Some(entry) => {
                 let tables = lookup::load(self.node, &entry, inputs, self.cache)?;
-                self.remember(&full)?;
+                remember(self.plan, self.node, &full, inputs, self.cache)?;
                 let rows = tables.ports.first().map_or(0, Table::rows);
                 self.emit(&Event::NodeCached {
                     node: self.node.name.clone(),
@@ -89,7 +91,7 @@ impl Job<'_> {
         let why = if self.forced {
             "forced".to_owned()
         } else {
-            lookup::reason(self.plan, self.node, &full, self.cache)
+            in_words(&reasons(self.plan, self.node, &full, inputs, self.cache))
         };
         self.emit(&Event::NodeStarted {
             node: name.clone(),
@@ -120,7 +122,7 @@ impl Job<'_> {
                     )));
                 }
             };
-        self.remember(&full)?;
+        remember(self.plan, self.node, &full, inputs, self.cache)?;
         let rows = tables.ports.first().map_or(0, Table::rows);
         let seconds = start.elapsed().as_secs_f64();
         self.emit(&Event::NodeDone {
@@ -136,14 +138,5 @@ impl Job<'_> {
             manifest: full,
             cached: false,
         })
-    }
-
-    /// Keeps the manifest, so that the next run can say what changed.
-    fn remember(&self, full: &Manifest) -> Result<(), RunError> {
-        let name = lookup::last_name(self.plan, self.node);
-        if self.cache.note::<Manifest>("last", &name).as_ref() != Some(full) {
-            self.cache.put_note("last", &name, full)?;
-        }
-        Ok(())
     }
 }

@@ -10,28 +10,10 @@ use super::arrange::{self, Quarantined};
 use super::chunk_input::ChunkInput;
 use super::job::Job;
 use super::{Event, NodeTables, RunError};
-use crate::cache::{
-    Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
-};
+use crate::cache::{ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry};
 use crate::node::{Context, RowFailure, RowNode};
-use crate::plan::{OnError, PlanNode};
+use crate::plan::OnError;
 use crate::table::{Digest, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX};
-
-/// How many chunks the cache holds, of how many.
-pub(super) fn cached_chunks(
-    node: &PlanNode,
-    base: &Manifest,
-    inputs: &[Table],
-    cache: &Cache,
-) -> Result<(usize, usize), RunError> {
-    let all = inputs.first().map_or(0, |t| t.chunks().len());
-    let mut cached = 0;
-    for chunk in 0..all {
-        let key = ChunkInput::read(node, inputs, chunk, cache, false)?.key(base);
-        cached += usize::from(cache.chunk(key).is_some());
-    }
-    Ok((cached, all))
-}
 
 /// The rows and chunks of one node's run.
 struct RowJob<'a> {
