@@ -1,6 +1,7 @@
 //! The verbs of the program, one file each.
 
 mod check;
+mod explain;
 mod graph;
 mod init;
 mod kinds;
@@ -41,6 +42,8 @@ enum Command {
     Check(PipelineArgs),
     /// Say of every node whether it is cached or would run, and why
     Plan(plan::PlanArgs),
+    /// Take a node's key apart: what it is made of, and what changed since the last run
+    Explain(explain::ExplainArgs),
     /// Run a pipeline; what the cache holds is not computed again
     Run(run::RunArgs),
     /// Look at what a node gave
@@ -75,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Graph(args) => graph::run(&args),

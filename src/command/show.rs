@@ -1,5 +1,6 @@
 //! `trommel show`: a node's table, from the cache.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,8 +53,8 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
     let needed = plan.ancestors([id]);
     require_files(&plan, &needed)?;
     let cache = args.cache.open()?;
-    let statuses =
-        inspect(&plan, &needed, &cache).map_err(|e| Problem::error("show::failed", e.message))?;
+    let statuses = inspect(&plan, &needed, &HashSet::new(), &cache)
+        .map_err(|e| Problem::error("show::failed", e.message))?;
     let node = plan.node(id);
     let port = match port {
         None => 0,

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::cache::entry::Manifest;
+use crate::cache::Manifest;
 use crate::cache::{Cache, store};
 use crate::table::Digest;
 
