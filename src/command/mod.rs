@@ -160,22 +160,50 @@ impl CacheArgs {
     }
 }
 
-/// A node by the name that the user gave on the command line.
-fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems> {
-    plan.find(name).ok_or_else(|| {
-        let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
-        let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
-        let help = near.map_or_else(
-            || format!("the nodes are {}", names.join(", ")),
-            |n| format!("did you mean `{n}`?"),
-        );
-        Problem::error(
-            "call::unknown_node",
-            format!("{option}: the pipeline has no node `{name}`"),
-        )
+/// Names that help to find the right one; a swept node may have thousands.
+const MOST_NAMES: usize = 20;
+
+/// The nodes of a name that the user gave on the command line: one, or variants of a swept node.
+fn named_nodes(plan: &Plan, name: &str, option: &str) -> Result<Vec<NodeId>, Problems> {
+    let found = plan.matching(name);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
+    let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
+    let help = near.map_or_else(
+        || format!("the nodes are {}", listed(&names)),
+        |n| format!("did you mean `{n}`?"),
+    );
+    let message = format!("{option}: the pipeline has no node `{name}`");
+    Err(Problem::error("call::unknown_node", message)
         .help(help)
-        .into()
-    })
+        .into())
+}
+
+/// The one node of a name that the user gave on the command line.
+fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems> {
+    let found = named_nodes(plan, name, option)?;
+    if let [one] = found[..] {
+        return Ok(one);
+    }
+    let names: Vec<&str> = found
+        .iter()
+        .map(|id| plan.node(*id).name.as_str())
+        .collect();
+    let message = format!("{option}: `{name}` comes in {} variants", names.len());
+    Err(Problem::error("call::variants", message)
+        .help(format!("name one of {}", listed(&names)))
+        .into())
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(MOST_NAMES).copied();
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if names.len() > MOST_NAMES {
+        text += &format!(" and {} more", names.len() - MOST_NAMES);
+    }
+    text
 }
 
 /// A file of the user's that cannot be written.

@@ -11,7 +11,7 @@ use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Device;
 use trommel_engine::run::{Listener, RunOptions, run as run_plan};
 
-use super::{CacheArgs, PipelineArgs, named_node, require_files};
+use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
 use crate::{summary, terminal};
 
@@ -54,7 +54,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     let plan = Arc::new(args.pipeline.compile_to_run()?);
     let mut targets = Vec::new();
     for name in &args.to {
-        targets.push(named_node(&plan, name, "--to")?);
+        targets.extend(named_nodes(&plan, name, "--to")?);
     }
     let targets = (!targets.is_empty()).then_some(targets);
     let needed = targets.as_ref().map_or_else(
@@ -63,7 +63,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     );
     let mut force = HashSet::new();
     for name in &args.force {
-        force.insert(named_node(&plan, name, "--force")?);
+        force.extend(named_nodes(&plan, name, "--force")?);
     }
     require_files(&plan, &needed)?;
     let cache = Arc::new(args.cache.open()?);
