@@ -31,7 +31,6 @@ pub(super) struct Job<'a> {
 pub(super) struct Finished {
     pub tables: NodeTables,
     pub manifest: Manifest,
-    pub key: Digest,
     pub cached: bool,
 }
 
@@ -100,7 +99,6 @@ impl Job<'_> {
         Ok(Some(Finished {
             tables,
             manifest: full.clone(),
-            key,
             cached: true,
         }))
     }
@@ -192,7 +190,6 @@ impl Job<'_> {
         Ok(Finished {
             tables,
             manifest: full,
-            key,
             cached: false,
         })
     }
