@@ -1,12 +1,14 @@
 //! The verbs of the program, one file each.
 
 mod check;
+mod compare;
 mod explain;
 mod graph;
 mod init;
 mod kinds;
 mod plan;
 mod run;
+mod runs;
 mod schema;
 mod show;
 
@@ -48,6 +50,10 @@ enum Command {
     Run(run::RunArgs),
     /// Look at what a node gave
     Show(show::ShowArgs),
+    /// List the runs of the past, or tell of one
+    Runs(runs::RunsArgs),
+    /// Compare two runs, or two selections
+    Compare(compare::CompareArgs),
     /// Draw the pipeline
     Graph(graph::GraphArgs),
     /// List the kinds of nodes, or one kind's configuration, ports and columns
@@ -81,6 +87,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Explain(args) => explain::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Kinds(args) => kinds::run(&args),
         Command::Schema => Ok(schema::run()),

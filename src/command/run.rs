@@ -9,7 +9,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Device;
-use trommel_engine::run::{Listener, RunOptions, run as run_plan};
+use trommel_engine::run::{Listener, RECORDS_KEPT, Recorder, RunOptions, run as run_plan};
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
@@ -45,6 +45,9 @@ pub(crate) struct RunArgs {
     /// One JSON object per event on stdout
     #[arg(long)]
     json: bool,
+    /// Records of runs to keep (`trommel runs`); older ones go
+    #[arg(long, value_name = "N", default_value_t = RECORDS_KEPT, hide_default_value = true)]
+    keep_runs: usize,
 }
 
 /// As a shell reports a program that ended by Ctrl-C.
@@ -85,7 +88,32 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     } else {
         Arc::new(Console::new())
     };
-    let (report, tables) = match run_plan(&plan, &cache, options, &listener) {
+    let recorder = Recorder::start(
+        &cache,
+        &plan,
+        &needed,
+        &options,
+        args.keep_runs,
+        listener.clone(),
+    );
+    let (recorder, listener) = match recorder {
+        Ok(recorder) => {
+            let recorder = Arc::new(recorder);
+            (Some(recorder.clone()), recorder as Arc<dyn Listener>)
+        }
+        Err(error) => {
+            unrecorded(&error.to_string());
+            (None, listener)
+        }
+    };
+    let ended = run_plan(&plan, &cache, options, &listener);
+    if let (Some(recorder), Err(error)) = (&recorder, &ended) {
+        recorder.failed(&error.message);
+    }
+    if let Some(trouble) = recorder.and_then(|r| r.trouble()) {
+        unrecorded(&trouble);
+    }
+    let (report, tables) = match ended {
         Ok(done) => done,
         Err(error) => return Ok(super::failed(error.message, error.help)),
     };
@@ -102,6 +130,11 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         summary::give(&plan, &tables);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A run without its record is still a run.
+fn unrecorded(because: &str) {
+    terminal::say(&format!("warning  this run is not recorded: {because}"));
 }
 
 /// The first signal asks for a clean stop, the second one stops at once.

@@ -12,6 +12,7 @@ mod manifest;
 mod objects;
 mod publish;
 mod rows;
+mod runs;
 mod seal;
 mod store;
 mod sweep;
@@ -26,4 +27,8 @@ pub use manifest::Manifest;
 pub use objects::Stored;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
+pub use runs::{
+    Chunks, NodeState, RecordedFile, RecordedInput, RecordedNode, RecordedOutput, RunFolder,
+    RunNode, RunOutput, RunPipeline, RunRecord, RunState, RunWorker, utc,
+};
 pub use store::Cache;

@@ -10,7 +10,7 @@ use super::{Event, Listener, NodeTables, Reason, RunError, in_words, lookup, tab
 use crate::cache::{Cache, Manifest};
 use crate::node::{Context, Device, Monitor, NodeEvent, Work};
 use crate::plan::{Plan, PlanNode};
-use crate::table::{Digest, Table};
+use crate::table::Table;
 use crate::worker::Workers;
 
 /// What a job needs to know.

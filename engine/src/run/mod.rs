@@ -18,6 +18,7 @@ mod node_run;
 mod outputs;
 mod permits;
 mod reason;
+mod record;
 mod row_failures;
 mod rows;
 mod scheduler;
@@ -33,6 +34,7 @@ pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
 pub use inspect::{Count, NodeStatus, State, inspect};
 pub use reason::{Change, Reason, in_words};
+pub use record::{RECORDS_KEPT, Recorder};
 pub use scheduler::{RunOptions, run};
 
 use crate::table::Table;
