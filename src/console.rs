@@ -108,12 +108,30 @@ impl Listener for Console {
     fn event(&self, event: &Event) {
         match event {
             Event::RunStarted { .. } => {}
-            Event::NodeCached { node, kind, rows } => {
+            Event::NodeCached {
+                node, kind, rows, ..
+            } => {
                 self.line(&format!("cached   {node:<16} {kind:<20} {rows} rows"));
             }
             Event::NodeStarted { node, kind, why } => {
                 self.line(&format!("run      {node:<16} {kind:<20} {why}"));
                 self.start_bar(node, kind);
+            }
+            Event::NodeWaiting { node, because } => {
+                self.line(&format!("waits    {node:<16} {because}"));
+            }
+            Event::NodeRetried {
+                node,
+                attempt,
+                message,
+            } => self.line(&format!(
+                "again    {node:<16} attempt {attempt} failed: {message}"
+            )),
+            Event::Corrupt { object, reason } => {
+                let object = object.short();
+                self.line(&format!(
+                    "corrupt  {object}: {reason}; set aside, to be computed again"
+                ));
             }
             Event::Chunk {
                 node,
@@ -137,6 +155,7 @@ impl Listener for Console {
                 computed,
                 quarantined,
                 seconds,
+                ..
             } => {
                 self.end_bar(node);
                 let mut text = format!("done     {node:<16} {kind:<20} {rows} rows");

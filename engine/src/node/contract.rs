@@ -13,6 +13,10 @@ pub struct Contract {
     pub files: Vec<FileNeed>,
     pub ports: Vec<Port>,
     pub permit: Permit,
+    /// Memory that the node needs: so many times the bytes of what these keys name.
+    pub memory: Vec<(&'static str, f64)>,
+    /// How often a call that failed for a passing reason is made again ([`super::NodeError::transient`]).
+    pub retries: u32,
     /// Keys that change speed, not results: they are no part of the node's identity.
     pub speed: Vec<&'static str>,
     pub refusals: Vec<Refusal>,
@@ -214,6 +218,17 @@ impl Contract {
 
     pub fn permit(&mut self, permit: Permit) {
         self.permit = permit;
+    }
+
+    /// The node holds `times` the bytes of the input or the files under `key` in memory. Nodes run side by side
+    /// only while the sum of what they need fits into the memory that the run may use.
+    pub fn memory(&mut self, key: &'static str, times: f64) {
+        self.memory.push((key, times));
+    }
+
+    /// A call that fails for a passing reason is made again up to `times` times, after 0.5, 1, 2, .. seconds.
+    pub fn retries(&mut self, times: u32) {
+        self.retries = times;
     }
 
     pub fn speed_only(&mut self, keys: &[&'static str]) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::node::NodeEvent;
+use crate::table::Digest;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -16,6 +17,19 @@ pub enum Event {
         node: String,
         kind: String,
         rows: usize,
+        /// Of the node's table entry.
+        key: Digest,
+    },
+    /// Another process has the node's lock.
+    NodeWaiting {
+        node: String,
+        because: String,
+    },
+    /// A call failed for a passing reason and is made again.
+    NodeRetried {
+        node: String,
+        attempt: u32,
+        message: String,
     },
     NodeStarted {
         node: String,
@@ -42,6 +56,7 @@ pub enum Event {
         computed: usize,
         quarantined: usize,
         seconds: f64,
+        key: Digest,
     },
     NodeFailed {
         node: String,
@@ -52,6 +67,11 @@ pub enum Event {
     NodeSkipped {
         node: String,
         because: String,
+    },
+    /// A stored object was not what it should be; it is set aside, and what gave it runs again.
+    Corrupt {
+        object: Digest,
+        reason: String,
     },
     OutputWritten {
         path: String,

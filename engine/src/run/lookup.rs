@@ -212,6 +212,20 @@ pub(super) fn reason(plan: &Plan, node: &PlanNode, now: &Manifest, cache: &Cache
     }
 }
 
+/// As `reason`, while the inputs are still coming: what can be said of the node itself.
+pub(super) fn early_reason(plan: &Plan, node: &PlanNode, base: &Manifest, cache: &Cache) -> String {
+    let Some(mut before) = cache.note::<Manifest>("last", &last_name(plan, node)) else {
+        return "new".into();
+    };
+    before.inputs.clear();
+    let changes = difference(&before, base);
+    if changes.is_empty() {
+        "new rows".into()
+    } else {
+        changes.join("; ")
+    }
+}
+
 pub(super) fn last_name(plan: &Plan, node: &PlanNode) -> String {
     let file = std::path::absolute(plan.source.name()).unwrap_or_default();
     format!("{}\n{}", file.display(), node.name)

@@ -8,10 +8,14 @@ mod error;
 mod event;
 mod job;
 mod lookup;
+mod memory;
+mod node_run;
 mod outputs;
 mod permits;
+mod row_failures;
 mod rows;
 mod scheduler;
+mod stream;
 mod tables;
 
 pub use error::RunError;
