@@ -1,6 +1,5 @@
 //! Checks the columns and rows that flow along every edge.
 
-use super::references::Names;
 use crate::diagnostics::{Problem, Problems, nearest};
 use crate::node::Read;
 use crate::plan::{PlanBuilder, PlanInput, PortColumns};
@@ -9,7 +8,6 @@ use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 /// The node must have the columns that are read from it, with types that fit.
 pub(super) fn check_reads(
     input: &PlanInput,
-    names: &Names,
     builder: &PlanBuilder,
     problems: &mut Problems,
 ) {
@@ -21,7 +19,7 @@ pub(super) fn check_reads(
             None if port.open => {}
             None => {
                 let near = nearest(column, port.columns.iter().map(|(c, _)| c.as_str()));
-                let other = elsewhere(input, column, names, builder);
+                let other = elsewhere(input, column, builder);
                 let help = match (other, near) {
                     (Some(other), _) if input.need.is_column => {
                         format!("`{other}` has it: write `{other}.{column}`")
@@ -65,7 +63,6 @@ pub(super) fn check_reads(
 /// Tables that are zipped must come from the same rows.
 pub(super) fn check_origins(
     inputs: &[PlanInput],
-    names: &Names,
     builder: &PlanBuilder,
     problems: &mut Problems,
 ) {
@@ -77,8 +74,8 @@ pub(super) fn check_origins(
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
                 let of = origin(input).map(|(place, _)| place);
-                let made_by = names
-                    .good(builder)
+                let made_by = builder
+                    .nodes()
                     .find(|n| Some(n.place.range.start) == of);
                 made_by.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
             };
@@ -130,14 +127,13 @@ fn other_columns(port: &PortColumns, types: &[ColumnType]) -> Option<String> {
 fn elsewhere<'b>(
     input: &PlanInput,
     column: &str,
-    names: &Names,
     builder: &'b PlanBuilder,
 ) -> Option<&'b str> {
     let origin = builder.node(input.from).ports[input.port].origin?;
     let has = |port: &PortColumns| {
         port.origin == Some(origin) && port.columns.iter().any(|(name, _)| name == column)
     };
-    let mut nodes = names.good(builder);
+    let mut nodes = builder.nodes();
     nodes
         .find(|n| n.ports.first().is_some_and(has))
         .map(|n| n.name.as_str())

@@ -39,6 +39,9 @@ pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Proble
     Ok((plan, problems.sorted()))
 }
 
+/// Unneeded nodes that are named.
+const MOST_SHOWN: usize = 20;
+
 fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     use crate::diagnostics::Problem;
     let needed = plan.needed_by_outputs();
@@ -62,7 +65,10 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     if unneeded.is_empty() {
         return;
     }
-    let names: Vec<String> = unneeded.iter().map(|n| format!("`{}`", n.name)).collect();
+    let shown = &unneeded[..unneeded.len().min(MOST_SHOWN)];
+    let mut names: Vec<String> = shown.iter().map(|n| format!("`{}`", n.name)).collect();
+    let more = unneeded.len() - shown.len();
+    names.extend((more > 0).then(|| format!("and {more} more")));
     let mut problem = Problem::warning(
         "compile::unneeded",
         format!("no output needs {}", names.join(", ")),
@@ -71,7 +77,7 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         "a run leaves them out; --to {} runs one all the same",
         unneeded[0].name
     ));
-    for node in unneeded {
+    for node in shown {
         problem = problem.at(&node.place, "not run");
     }
     problems.push(problem);

@@ -5,7 +5,7 @@
 mod dot;
 mod node;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -26,6 +26,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     graph: Graph,
     order: Vec<NodeId>,
+    of_name: HashMap<String, NodeId>,
 }
 
 /// A plan that is being put together.
@@ -54,6 +55,11 @@ impl PlanBuilder {
         &self.graph[id.0]
     }
 
+    /// In the order in which they were added.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &PlanNode> {
+        self.graph.node_weights()
+    }
+
     pub(crate) fn seal(
         self,
         source: Arc<Source>,
@@ -62,7 +68,11 @@ impl PlanBuilder {
         outputs: Vec<PlanOutput>,
     ) -> Plan {
         // Inputs exist before their readers do, so the order of insertion is a topological one.
-        let order = self.graph.node_indices().map(NodeId).collect();
+        let order: Vec<NodeId> = self.graph.node_indices().map(NodeId).collect();
+        let of_name = order
+            .iter()
+            .map(|&id| (self.graph[id.0].name.clone(), id))
+            .collect();
         Plan {
             source,
             name,
@@ -70,6 +80,7 @@ impl PlanBuilder {
             outputs,
             graph: self.graph,
             order,
+            of_name,
         }
     }
 }
@@ -85,7 +96,7 @@ impl Plan {
     }
 
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        self.nodes().find(|(_, n)| n.name == name).map(|(id, _)| id)
+        self.of_name.get(name).copied()
     }
 
     /// `targets` and everything that they are made from.
