@@ -92,7 +92,9 @@ fn as_text(node: &PlanNode, explanation: &Explanation) -> String {
 
 fn header(ran_before: bool) -> Vec<String> {
     let before = if ran_before { "last run" } else { "" };
-    ["", "part", "name", "now", before].map(str::to_owned).to_vec()
+    ["", "part", "name", "now", before]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn row(part: &Part, explanation: &Explanation) -> Vec<String> {

@@ -166,7 +166,12 @@ fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems>
         let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
         let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
         let help = near.map_or_else(
-            || format!("the nodes are {}", trommel_engine::diagnostics::listed(&names)),
+            || {
+                format!(
+                    "the nodes are {}",
+                    trommel_engine::diagnostics::listed(&names)
+                )
+            },
             |n| format!("did you mean `{n}`?"),
         );
         Problem::error(

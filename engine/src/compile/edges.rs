@@ -6,11 +6,7 @@ use crate::plan::{PlanBuilder, PlanInput, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
 /// The node must have the columns that are read from it, with types that fit.
-pub(super) fn check_reads(
-    input: &PlanInput,
-    builder: &PlanBuilder,
-    problems: &mut Problems,
-) {
+pub(super) fn check_reads(input: &PlanInput, builder: &PlanBuilder, problems: &mut Problems) {
     let node = builder.node(input.from);
     let port = &node.ports[input.port];
     for Read { column, types, .. } in &input.need.reads {
@@ -61,11 +57,7 @@ pub(super) fn check_reads(
 }
 
 /// Tables that are zipped must come from the same rows.
-pub(super) fn check_origins(
-    inputs: &[PlanInput],
-    builder: &PlanBuilder,
-    problems: &mut Problems,
-) {
+pub(super) fn check_origins(inputs: &[PlanInput], builder: &PlanBuilder, problems: &mut Problems) {
     let origin = |input: &PlanInput| builder.node(input.from).ports[input.port].origin;
     let Some(first) = inputs.iter().find(|i| origin(i).is_some()) else {
         return;
@@ -74,9 +66,7 @@ pub(super) fn check_origins(
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
                 let of = origin(input).map(|(place, _)| place);
-                let made_by = builder
-                    .nodes()
-                    .find(|n| Some(n.place.range.start) == of);
+                let made_by = builder.nodes().find(|n| Some(n.place.range.start) == of);
                 made_by.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
             };
             problems.push(
@@ -124,11 +114,7 @@ fn other_columns(port: &PortColumns, types: &[ColumnType]) -> Option<String> {
 }
 
 /// A node with the same rows that has the column.
-fn elsewhere<'b>(
-    input: &PlanInput,
-    column: &str,
-    builder: &'b PlanBuilder,
-) -> Option<&'b str> {
+fn elsewhere<'b>(input: &PlanInput, column: &str, builder: &'b PlanBuilder) -> Option<&'b str> {
     let origin = builder.node(input.from).ports[input.port].origin?;
     let has = |port: &PortColumns| {
         port.origin == Some(origin) && port.columns.iter().any(|(name, _)| name == column)

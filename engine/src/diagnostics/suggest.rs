@@ -52,6 +52,9 @@ mod tests {
         let names: Vec<String> = (0..50).map(|n| format!("n{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let text = suggest("something else", "node", &names);
-        assert!(text.starts_with("the nodes are n0, n1, ") && text.ends_with("n19 and 30 more"), "{text}");
+        assert!(
+            text.starts_with("the nodes are n0, n1, ") && text.ends_with("n19 and 30 more"),
+            "{text}"
+        );
     }
 }

@@ -90,7 +90,13 @@ fn parts(now: &Manifest, before: Option<&Manifest>) -> Vec<Part> {
     let gone = before.map(config).unwrap_or_default();
     keys.extend(gone.into_iter().filter(|k| now.config.get(k).is_none()));
     for key in keys {
-        parts.push(part("config", &key, |m| m.config.get(&key).cloned(), now, before));
+        parts.push(part(
+            "config",
+            &key,
+            |m| m.config.get(&key).cloned(),
+            now,
+            before,
+        ));
     }
     members("file", |m| &m.files, now, before, &mut parts);
     members("input", |m| &m.inputs, now, before, &mut parts);

@@ -109,8 +109,7 @@ pub(super) fn input_digests(
         }
     }
     for read in &need.reads {
-        let missing =
-            || RunError::new(format!("`{}` has no column `{}`", need.text, read.column));
+        let missing = || RunError::new(format!("`{}` has no column `{}`", need.text, read.column));
         let label = if need.is_column {
             "column"
         } else {

@@ -264,10 +264,7 @@ mod tests {
             file(&["a"], Change::Gone).to_string(),
             "file of model is gone (a)"
         );
-        assert_eq!(
-            file(&[], Change::New).to_string(),
-            "file of model is new"
-        );
+        assert_eq!(file(&[], Change::New).to_string(), "file of model is new");
         assert_eq!(
             file(&["images"], Change::Moved).to_string(),
             "model is another folder (images)"
