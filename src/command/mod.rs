@@ -168,9 +168,6 @@ impl CacheArgs {
     }
 }
 
-/// Names that help to find the right one; a swept node may have thousands.
-const MOST_NAMES: usize = 20;
-
 /// The nodes of a name that the user gave on the command line: one, or variants of a swept node.
 fn named_nodes(plan: &Plan, name: &str, option: &str) -> Result<Vec<NodeId>, Problems> {
     let found = plan.matching(name);
@@ -180,7 +177,12 @@ fn named_nodes(plan: &Plan, name: &str, option: &str) -> Result<Vec<NodeId>, Pro
     let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
     let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
     let help = near.map_or_else(
-        || format!("the nodes are {}", listed(&names)),
+        || {
+            format!(
+                "the nodes are {}",
+                trommel_engine::diagnostics::listed(&names)
+            )
+        },
         |n| format!("did you mean `{n}`?"),
     );
     let message = format!("{option}: the pipeline has no node `{name}`");
@@ -201,17 +203,11 @@ fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems>
         .collect();
     let message = format!("{option}: `{name}` comes in {} variants", names.len());
     Err(Problem::error("call::variants", message)
-        .help(format!("name one of {}", listed(&names)))
+        .help(format!(
+            "name one of {}",
+            trommel_engine::diagnostics::listed(&names)
+        ))
         .into())
-}
-
-fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(MOST_NAMES).copied();
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if names.len() > MOST_NAMES {
-        text += &format!(" and {} more", names.len() - MOST_NAMES);
-    }
-    text
 }
 
 /// A file of the user's that cannot be written.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::golden::golden;
 
 /// All files below a folder of the cache.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder") {
         let path = entry.expect("an entry").path();

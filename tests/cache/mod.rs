@@ -3,5 +3,6 @@
 mod changes;
 mod chunks;
 mod damage;
+mod reasons;
 mod stops;
 mod unchanged;

@@ -41,6 +41,9 @@ pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Proble
     Ok((plan, problems.sorted()))
 }
 
+/// Unneeded nodes that are named.
+const MOST_SHOWN: usize = 20;
+
 fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     use crate::diagnostics::Problem;
     let needed = plan.needed_by_outputs();
@@ -64,7 +67,10 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     if unneeded.is_empty() {
         return;
     }
-    let names: Vec<String> = unneeded.iter().map(|n| format!("`{}`", n.name)).collect();
+    let shown = &unneeded[..unneeded.len().min(MOST_SHOWN)];
+    let mut names: Vec<String> = shown.iter().map(|n| format!("`{}`", n.name)).collect();
+    let more = unneeded.len() - shown.len();
+    names.extend((more > 0).then(|| format!("and {more} more")));
     let mut problem = Problem::warning(
         "compile::unneeded",
         format!("no output needs {}", names.join(", ")),
@@ -73,10 +79,10 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         "a run leaves them out; --to {} runs one all the same",
         unneeded[0].name
     ));
-    let mut shown = None;
-    for node in unneeded {
+    let mut last = None;
+    for node in shown {
         // The variants of a swept node stand at one place.
-        if shown.replace(&node.place.range) != Some(&node.place.range) {
+        if last.replace(&node.place.range) != Some(&node.place.range) {
             problem = problem.at(&node.place, "not run");
         }
     }
