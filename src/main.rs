@@ -2,6 +2,7 @@
 
 mod command;
 mod console;
+mod expect;
 mod show;
 mod summary;
 mod terminal;
