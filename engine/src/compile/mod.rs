@@ -4,24 +4,39 @@
 
 mod edges;
 mod files;
+mod given;
+mod inline;
 mod nodes;
 mod order;
 mod outputs;
 mod references;
+mod test_plans;
 mod variants;
 
 use crate::diagnostics::Problems;
 use crate::node::Registry;
 use crate::plan::{Plan, PlanBuilder};
 use crate::spec::Pipeline;
+use given::Replacements;
 
 pub use files::missing_files;
+pub use test_plans::{CompiledTest, Expectation, compile_tests};
 
 /// Compiles. The problems beside a plan are warnings.
 pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
+    compile_with(pipeline, registry, Replacements::new())
+}
+
+/// Compiles with some of the nodes replaced by rows.
+fn compile_with(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    replacements: Replacements,
+) -> Result<(Plan, Problems), Problems> {
     let mut problems = pipeline.faults.clone();
     let drafts = nodes::decode(pipeline, registry, &mut problems);
     let (drafts, sources) = variants::expand(pipeline, drafts, registry, &mut problems);
+    let drafts = given::replace(drafts, replacements);
     let order = order::order(&drafts, &mut problems);
     let mut builder = PlanBuilder::new();
     let ids = references::connect(drafts, &order, &mut builder, &mut problems);
