@@ -2,6 +2,7 @@
 
 mod command;
 mod console;
+mod quantity;
 mod show;
 mod summary;
 mod terminal;

@@ -3,5 +3,8 @@
 mod changes;
 mod chunks;
 mod damage;
+mod full;
+mod gc;
+mod locks;
 mod stops;
 mod unchanged;

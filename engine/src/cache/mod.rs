@@ -20,7 +20,7 @@ pub use entry::{ChunkEntry, Existence, Manifest, Piece, PortEntry, TableEntry, d
 pub use error::CacheError;
 pub use files::FileDigests;
 pub use guard::{Corrupt, Verify};
-pub use lock::{InUse, KeyLock};
+pub use lock::{InUse, KeyLock, in_words};
 pub use objects::Stored;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};

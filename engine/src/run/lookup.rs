@@ -20,6 +20,8 @@ pub struct NodeStatus {
     /// Why it would run; empty for a hit.
     pub why: String,
     pub tables: Option<NodeTables>,
+    /// Of its table entry, where its inputs are known.
+    pub key: Option<Digest>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,6 +273,7 @@ fn inspect_node(
             chunks: None,
             why,
             tables: None,
+            key: None,
         });
     };
     let base = manifest_base(node, cache)?;
@@ -302,6 +305,7 @@ fn inspect_node(
             chunks,
             why,
             tables: Some(tables),
+            key: Some(full.key()),
         });
     }
     let chunks = if node.contract.row_wise {
@@ -316,5 +320,6 @@ fn inspect_node(
         chunks,
         why,
         tables: None,
+        key: Some(full.key()),
     })
 }
