@@ -5,6 +5,7 @@ mod compare;
 mod console;
 mod expect;
 mod layout;
+mod quantity;
 mod show;
 mod summary;
 mod terminal;

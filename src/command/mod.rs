@@ -1,5 +1,6 @@
 //! The verbs of the program, one file each.
 
+mod cache;
 mod check;
 mod compare;
 mod explain;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use trommel_engine::cache::Cache;
+use trommel_engine::cache::{Cache, Verify};
 use trommel_engine::compile::{CompiledTest, compile, compile_tests, missing_files};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Registry;
@@ -59,6 +60,8 @@ enum Command {
     Test(test::TestArgs),
     /// Draw the pipeline
     Graph(graph::GraphArgs),
+    /// Look after the cache: list it, measure it, clear it out, verify it
+    Cache(cache::CacheVerb),
     /// List the kinds of nodes, or one kind's configuration, ports and columns
     Kinds(kinds::KindsArgs),
     /// Print the JSON Schema of pipeline files
@@ -94,6 +97,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Compare(args) => compare::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Kinds(args) => kinds::run(&args),
         Command::Schema => Ok(schema::run()),
         Command::Init(args) => init::run(&args),
@@ -166,22 +170,42 @@ fn require_files(plan: &Plan, nodes: &std::collections::HashSet<NodeId>) -> Resu
 }
 
 impl CacheArgs {
-    fn open(&self) -> Result<Cache, Problems> {
+    fn folder(&self) -> PathBuf {
         let from_environment = || {
             std::env::var_os("TROMMEL_CACHE")
                 .filter(|v| !v.is_empty())
                 .map(PathBuf::from)
         };
-        let folder = self
-            .cache
-            .clone()
-            .or_else(from_environment)
-            .unwrap_or_else(|| PathBuf::from(".trommel"));
-        Cache::open(&folder).map_err(|error| {
-            Problem::error("cache::open", error.to_string())
-                .help("--cache DIR or TROMMEL_CACHE name another folder")
-                .into()
-        })
+        let given = self.cache.clone().or_else(from_environment);
+        given.unwrap_or_else(|| PathBuf::from(".trommel"))
+    }
+
+    fn open(&self) -> Result<Cache, Problems> {
+        let policy = verify_policy()?;
+        let waiting = |holder: &str| {
+            terminal::say(&format!(
+                "waiting for {holder}, who is clearing out the cache"
+            ));
+        };
+        let cache = Cache::open_patiently(self.folder(), waiting).map_err(|error| {
+            let other = "--cache DIR or TROMMEL_CACHE name another folder";
+            Problem::error("cache::open", error.to_string()).help(error.help().unwrap_or(other))
+        })?;
+        Ok(cache.verify(policy))
+    }
+}
+
+/// Whether what is read from the cache is checked.
+fn verify_policy() -> Result<Verify, Problems> {
+    let policy = std::env::var("TROMMEL_VERIFY").unwrap_or_default();
+    match policy.as_str() {
+        "" | "read" => Ok(Verify::Read),
+        "never" => Ok(Verify::Never),
+        other => Err(
+            Problem::error("call::verify", format!("TROMMEL_VERIFY is `{other}`"))
+                .help("it may be `read` (what is read is checked) or `never`")
+                .into(),
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `trommel test`: runs the tests of a pipeline file in a cache of their own.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

@@ -10,7 +10,7 @@ use super::lookup::{input_digests, input_name, input_tables, load, manifest_base
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
 use crate::plan::{NodeId, Plan, PlanNode};
-use crate::table::Table;
+use crate::table::{Digest, Table};
 
 /// A node of a plan and what is known of it before a run.
 pub struct NodeStatus {
@@ -24,6 +24,8 @@ pub struct NodeStatus {
     pub reasons: Vec<Reason>,
     /// What the cache holds for it as things stand.
     pub tables: Option<NodeTables>,
+    /// Of its table entry, where its inputs are known.
+    pub key: Option<Digest>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -152,6 +154,7 @@ impl<'a> Inspector<'a> {
             chunks: None,
             reasons: Vec::new(),
             tables: None,
+            key: Some(manifest.key()),
         };
         let entry = cache.table(manifest.key());
         let mut failed = 0;
@@ -216,6 +219,7 @@ impl<'a> Inspector<'a> {
             chunks: None,
             reasons,
             tables: None,
+            key: None,
         };
         Ok(Inspected {
             status,
