@@ -2,8 +2,11 @@
 
 mod cache;
 mod compile;
+mod crash;
+mod fuzz;
 mod house;
 mod input;
 mod program;
 mod published;
+mod runs;
 mod support;

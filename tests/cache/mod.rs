@@ -6,5 +6,6 @@ mod damage;
 mod full;
 mod gc;
 mod locks;
+mod reasons;
 mod stops;
 mod unchanged;

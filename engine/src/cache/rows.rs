@@ -54,6 +54,10 @@ impl RowIndex {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub fn find(&self, digest: &RowDigest) -> Option<RowPlace> {
         let &(object, row) = self.rows.get(digest)?;
         Some(RowPlace {

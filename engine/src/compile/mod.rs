@@ -8,6 +8,7 @@ mod nodes;
 mod order;
 mod outputs;
 mod references;
+mod variants;
 
 use crate::diagnostics::Problems;
 use crate::node::Registry;
@@ -20,10 +21,11 @@ pub use files::missing_files;
 pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
     let mut problems = pipeline.faults.clone();
     let drafts = nodes::decode(pipeline, registry, &mut problems);
+    let (drafts, sources) = variants::expand(pipeline, drafts, registry, &mut problems);
     let order = order::order(&drafts, &mut problems);
     let mut builder = PlanBuilder::new();
     let ids = references::connect(drafts, &order, &mut builder, &mut problems);
-    let outputs = outputs::connect(pipeline, registry, &ids, &builder, &mut problems);
+    let outputs = outputs::connect(pipeline, &sources, registry, &ids, &builder, &mut problems);
     if problems.has_errors() {
         return Err(problems.sorted());
     }
@@ -38,6 +40,9 @@ pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Proble
     problems.extend(missing_files(&plan, &everything));
     Ok((plan, problems.sorted()))
 }
+
+/// Unneeded nodes that are named.
+const MOST_SHOWN: usize = 20;
 
 fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     use crate::diagnostics::Problem;
@@ -62,7 +67,10 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
     if unneeded.is_empty() {
         return;
     }
-    let names: Vec<String> = unneeded.iter().map(|n| format!("`{}`", n.name)).collect();
+    let shown = &unneeded[..unneeded.len().min(MOST_SHOWN)];
+    let mut names: Vec<String> = shown.iter().map(|n| format!("`{}`", n.name)).collect();
+    let more = unneeded.len() - shown.len();
+    names.extend((more > 0).then(|| format!("and {more} more")));
     let mut problem = Problem::warning(
         "compile::unneeded",
         format!("no output needs {}", names.join(", ")),
@@ -71,8 +79,12 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         "a run leaves them out; --to {} runs one all the same",
         unneeded[0].name
     ));
-    for node in unneeded {
-        problem = problem.at(&node.place, "not run");
+    let mut last = None;
+    for node in shown {
+        // The variants of a swept node stand at one place.
+        if last.replace(&node.place.range) != Some(&node.place.range) {
+            problem = problem.at(&node.place, "not run");
+        }
     }
     problems.push(problem);
 }

@@ -1,12 +1,12 @@
 //! Resolves what nodes refer to: nodes, ports and columns by name.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
-use super::order::node_of;
 use crate::diagnostics::{Place, Problem, Problems, nearest, suggest};
-use crate::node::{Contract, InputNeed, RowsOf};
+use crate::node::{Contract, InputNeed, RowsOf, reference_parts, split_variant};
 use crate::plan::{NodeId, PlanBuilder, PlanInput, PlanNode, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
@@ -14,22 +14,25 @@ use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 pub(super) struct Names {
     pub nodes: HashMap<String, NodeId>,
     /// Nodes that are there but have faults of their own: no more is said of them.
-    pub broken: Vec<String>,
+    pub broken: HashSet<String>,
     /// Every node that stands in the file, to suggest from.
     all: Vec<String>,
     /// The node that asks: it cannot be what it means itself.
     asking: String,
+    /// Suggestions yet to be made. Each looks at every name, so only the first faults get one.
+    suggestions: Cell<usize>,
 }
 
+const MOST_SUGGESTIONS: usize = 100;
+
 impl Names {
-    /// The nodes that have no faults, as they stand in the plan.
-    pub(super) fn good<'b>(
-        &self,
-        builder: &'b PlanBuilder,
-    ) -> impl Iterator<Item = &'b PlanNode> + use<'b> {
-        let mut ids: Vec<NodeId> = self.nodes.values().copied().collect();
-        ids.sort_unstable();
-        ids.into_iter().map(|id| builder.node(id))
+    /// What to write instead of the name of a node that there is not.
+    fn suggestion(&self, name: &str) -> Option<String> {
+        self.suggestions.set(self.suggestions.get().checked_sub(1)?);
+        let asking = split_variant(&self.asking).0;
+        let others = self.all.iter().filter(|&other| other != asking);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        Some(suggest(name, "node", &others))
     }
 }
 
@@ -42,14 +45,10 @@ pub(super) fn connect(
 ) -> Names {
     let mut names = Names {
         nodes: HashMap::new(),
-        all: drafts
-            .good
-            .iter()
-            .map(|d| d.name.value.clone())
-            .chain(drafts.broken.clone())
-            .collect(),
-        broken: drafts.broken,
+        all: all_names(&drafts),
+        broken: drafts.broken.into_iter().collect(),
         asking: String::new(),
+        suggestions: Cell::new(MOST_SUGGESTIONS),
     };
     let mut slots: Vec<Option<Draft>> = drafts.good.into_iter().map(Some).collect();
     for &position in order {
@@ -63,7 +62,9 @@ pub(super) fn connect(
                 let id = builder.add(node);
                 names.nodes.insert(name, id);
             }
-            None => names.broken.push(name),
+            None => {
+                names.broken.insert(name);
+            }
         }
     }
     names.asking.clear();
@@ -71,6 +72,17 @@ pub(super) fn connect(
     names
         .broken
         .extend(slots.into_iter().flatten().map(|d| d.name.value));
+    names
+}
+
+/// Every node once, whatever variants it has.
+fn all_names(drafts: &Drafts) -> Vec<String> {
+    let good = drafts.good.iter().map(|d| d.name.value.as_str());
+    let mut names: Vec<String> = good
+        .chain(drafts.broken.iter().map(String::as_str))
+        .map(|name| split_variant(name).0.to_owned())
+        .collect();
+    names.dedup();
     names
 }
 
@@ -83,10 +95,10 @@ fn connect_node(
     let mut found = Problems::default();
     let mut complete = true;
     let mut inputs = Vec::new();
-    for need in &draft.contract.inputs {
-        match resolve(need, names, builder) {
+    for (number, need) in draft.contract.inputs.iter().enumerate() {
+        match resolve(need, draft.target(number), names, builder) {
             Ok(Some(input)) => {
-                check_reads(&input, names, builder, &mut found);
+                check_reads(&input, builder, &mut found);
                 inputs.push(input);
             }
             Ok(None) => complete = false,
@@ -94,7 +106,7 @@ fn connect_node(
         }
     }
     if complete && !found.has_errors() && !draft.contract.unaligned {
-        check_origins(&inputs, names, builder, &mut found);
+        check_origins(&inputs, builder, &mut found);
     }
     let ok = complete && !found.has_errors();
     problems.extend(found);
@@ -102,12 +114,7 @@ fn connect_node(
         return None;
     }
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
-    let ports = port_columns(
-        &draft.contract,
-        &inputs,
-        builder,
-        draft.name.place.range.start,
-    );
+    let ports = port_columns(&draft.contract, &inputs, builder, builder.count());
     Some(PlanNode {
         name: draft.name.value,
         place: draft.name.place,
@@ -124,6 +131,7 @@ fn connect_node(
 /// None: it refers to a node with faults of its own.
 fn resolve(
     need: &InputNeed,
+    target: &str,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Option<PlanInput>, Box<Problem>> {
@@ -132,7 +140,8 @@ fn resolve(
         .first()
         .filter(|_| need.is_column)
         .map(|r| r.types.as_slice());
-    let Some((from, port, column)) = find(&need.text, &need.place, types, names, builder)? else {
+    let Some((from, port, column)) = find(target, &need.text, &need.place, types, names, builder)?
+    else {
         return Ok(None);
     };
     Ok(Some(PlanInput {
@@ -145,23 +154,21 @@ fn resolve(
 
 type Found = Option<(NodeId, usize, Option<String>)>;
 
-/// The node, port and column that a reference names; `column` has the types that one may have
+/// The node, port and column that a reference means, where it begins with the node `node_name`; `column` has the types that one may have
 /// where a column is asked for, and is none where a table is.
 pub(super) fn find(
+    node_name: &str,
     text: &str,
     place: &Place,
     column: Option<&[ColumnType]>,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Found, Box<Problem>> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let node_name = node_of(text);
+    let parts = reference_parts(text);
     let Some(&id) = names.nodes.get(node_name) else {
-        if names.broken.iter().any(|b| b == node_name) {
+        if names.broken.contains(node_name) {
             return Ok(None);
         }
-        let others = names.all.iter().filter(|&name| *name != names.asking);
-        let all: Vec<&str> = others.map(String::as_str).collect();
         let message = if node_name.is_empty() {
             format!("`{text}` does not begin with the name of a node")
         } else {
@@ -170,7 +177,7 @@ pub(super) fn find(
         return Err(Box::new(
             Problem::error("compile::unknown_node", message)
                 .at(place, "no such node")
-                .help(suggest(node_name, "node", &all)),
+                .maybe_help(names.suggestion(node_name)),
         ));
     };
     let ports = &builder.node(id).ports;
@@ -233,6 +240,7 @@ fn port_columns(
     contract: &Contract,
     inputs: &[PlanInput],
     builder: &PlanBuilder,
+    // The number of the node, which is not in the builder yet.
     own: usize,
 ) -> Vec<PortColumns> {
     let of_input = |key: &str| {

@@ -4,6 +4,7 @@
 use crate::diagnostics::Place;
 use crate::table::ColumnType;
 
+use super::name::reference_parts;
 use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
 
 /// Filled in by [`super::Kind::contract`].
@@ -132,7 +133,10 @@ impl Contract {
         types: &[ColumnType],
     ) -> &mut InputNeed {
         let need = self.input(key, &from.text, &from.place, true);
-        let column = from.text.rsplit('.').next().unwrap_or_default().to_owned();
+        let column = reference_parts(&from.text)
+            .pop()
+            .unwrap_or_default()
+            .to_owned();
         need.reads.push(Read {
             column,
             types: types.to_vec(),

@@ -4,7 +4,9 @@
 use arrow::array::RecordBatch;
 use serde_json::Value as Json;
 
-use super::{Context, Inputs, NodeError, Outputs, RowFailure, RowNode, RowOutput, TableNode};
+use super::{
+    Context, Inputs, NodeError, NodeEvent, Outputs, RowFailure, RowNode, RowOutput, TableNode,
+};
 use crate::node::Device;
 use crate::table::{decode_stream, encode_stream};
 use crate::worker::protocol::{Request, Response};
@@ -50,6 +52,12 @@ impl Remote {
         }
         let device = self.device(context);
         let mut worker = context.workers.take(&device).map_err(NodeError::from)?;
+        context.monitor.event(NodeEvent::Worker {
+            name: worker.name.clone(),
+            version: worker.version.clone(),
+            device: worker.device.clone(),
+            process: worker.process(),
+        });
         let session = worker.next_session();
         worker.send(
             &Request::Open {

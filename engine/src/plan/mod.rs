@@ -5,7 +5,7 @@
 mod dot;
 mod node;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -15,6 +15,7 @@ use petgraph::visit::EdgeRef;
 pub use node::{NodeId, OnError, PlanInput, PlanNode, PlanOutput, PortColumns};
 
 use crate::diagnostics::Source;
+use crate::node::{same_label, split_variant};
 
 type Graph = petgraph::graph::DiGraph<PlanNode, &'static str>;
 
@@ -26,6 +27,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     graph: Graph,
     order: Vec<NodeId>,
+    of_name: HashMap<String, NodeId>,
 }
 
 /// A plan that is being put together.
@@ -54,6 +56,17 @@ impl PlanBuilder {
         &self.graph[id.0]
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// In the order in which they were added.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &PlanNode)> {
+        self.graph
+            .node_indices()
+            .map(|index| (NodeId(index), &self.graph[index]))
+    }
+
     pub(crate) fn seal(
         self,
         source: Arc<Source>,
@@ -62,7 +75,11 @@ impl PlanBuilder {
         outputs: Vec<PlanOutput>,
     ) -> Plan {
         // Inputs exist before their readers do, so the order of insertion is a topological one.
-        let order = self.graph.node_indices().map(NodeId).collect();
+        let order: Vec<NodeId> = self.graph.node_indices().map(NodeId).collect();
+        let of_name = order
+            .iter()
+            .map(|&id| (self.graph[id.0].name.clone(), id))
+            .collect();
         Plan {
             source,
             name,
@@ -70,6 +87,7 @@ impl PlanBuilder {
             outputs,
             graph: self.graph,
             order,
+            of_name,
         }
     }
 }
@@ -85,7 +103,27 @@ impl Plan {
     }
 
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        self.nodes().find(|(_, n)| n.name == name).map(|(id, _)| id)
+        self.of_name.get(name).copied()
+    }
+
+    /// The nodes that a name means: the node of that name, or the variants of a swept node that fit what is
+    /// said of them, in any order (`selected`, `selected[gamma=0.5]`).
+    pub fn matching(&self, name: &str) -> Vec<NodeId> {
+        if let Some(id) = self.find(name) {
+            return vec![id];
+        }
+        let (wanted, choices) = split_variant(name);
+        let fits = |node: &PlanNode| {
+            let (base, of_node) = split_variant(&node.name);
+            let has = |(axis, label): &(&str, &str)| {
+                of_node
+                    .iter()
+                    .any(|(a, l)| a == axis && same_label(l, label))
+            };
+            base == wanted && choices.iter().all(has)
+        };
+        let all = self.nodes().filter(|(_, node)| fits(node));
+        all.map(|(id, _)| id).collect()
     }
 
     /// `targets` and everything that they are made from.

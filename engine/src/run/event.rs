@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Reason;
 use crate::node::NodeEvent;
 use crate::table::Digest;
 
@@ -34,7 +35,9 @@ pub enum Event {
     NodeStarted {
         node: String,
         kind: String,
+        /// The reasons in words.
         why: String,
+        reasons: Vec<Reason>,
     },
     /// One chunk of a row-wise node.
     Chunk {

@@ -3,12 +3,14 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::changed::{known_reasons, reasons};
+use super::last::remember;
 use super::stream::Stream;
-use super::{Event, Listener, NodeTables, RunError, lookup, tables};
+use super::{Event, Listener, NodeTables, Reason, RunError, in_words, lookup, tables};
 use crate::cache::{Cache, Manifest};
 use crate::node::{Context, Device, Monitor, NodeEvent, Work};
 use crate::plan::{Plan, PlanNode};
-use crate::table::{Digest, Table};
+use crate::table::Table;
 use crate::worker::Workers;
 
 /// What a job needs to know.
@@ -25,19 +27,10 @@ pub(super) struct Job<'a> {
     pub stream: &'a Stream,
 }
 
-/// A node's inputs when all of them are there.
-#[derive(Clone, Default)]
-pub(super) struct Given {
-    pub tables: Vec<Table>,
-    /// The table entries behind them.
-    pub keys: Vec<Digest>,
-}
-
 /// A job's end.
 pub(super) struct Finished {
     pub tables: NodeTables,
     pub manifest: Manifest,
-    pub key: Digest,
     pub cached: bool,
 }
 
@@ -76,9 +69,9 @@ impl Job<'_> {
     pub(super) fn look_up(
         &self,
         base: &Manifest,
-        given: &Given,
+        given: &[Table],
     ) -> Result<(Manifest, Option<Finished>), RunError> {
-        let full = lookup::manifest(self.node, base, &given.tables, self.cache)?;
+        let full = lookup::manifest(self.node, base, given, self.cache)?;
         if self.forced {
             return Ok((full, None));
         }
@@ -90,13 +83,13 @@ impl Job<'_> {
     pub(super) fn stored(
         &self,
         full: &Manifest,
-        given: &Given,
+        given: &[Table],
     ) -> Result<Option<Finished>, RunError> {
         let key = full.key();
         let entry = self.cache.table(key).filter(|e| e.quarantined.is_none());
         let Some(entry) = entry else { return Ok(None) };
-        let tables = lookup::load(self.node, &entry, &given.tables, self.cache)?;
-        self.remember(full, &given.keys)?;
+        let tables = lookup::load(self.node, &entry, given, self.cache)?;
+        remember(self.plan, self.node, full, given, self.cache)?;
         self.emit(&Event::NodeCached {
             node: self.node.name.clone(),
             kind: self.node.kind_name().to_owned(),
@@ -106,13 +99,12 @@ impl Job<'_> {
         Ok(Some(Finished {
             tables,
             manifest: full.clone(),
-            key,
             cached: true,
         }))
     }
 
     /// Runs a whole-table node.
-    pub(super) fn compute(&self, full: Manifest, given: &Given) -> Result<Finished, RunError> {
+    pub(super) fn compute(&self, full: Manifest, given: &[Table]) -> Result<Finished, RunError> {
         self.started(&full, given);
         let start = Instant::now();
         let scratch = self.cache.scratch()?;
@@ -121,14 +113,14 @@ impl Job<'_> {
             let Work::Table(mut worker) = self.node.config.build()? else {
                 return Err(self.wrong_sort());
             };
-            tables::run(self, &full, &given.tables, worker.as_mut(), &context)
+            tables::run(self, &full, given, worker.as_mut(), &context)
         })?;
         let did = Did {
             computed,
             quarantined: 0,
             start,
         };
-        self.done(tables, full, &given.keys, &did)
+        self.done(tables, full, given, &did)
     }
 
     pub(super) fn wrong_sort(&self) -> RunError {
@@ -139,30 +131,40 @@ impl Job<'_> {
     }
 
     /// Says that the node begins to work, and why.
-    pub(super) fn started(&self, full: &Manifest, _given: &Given) {
-        let why = if self.forced {
-            "forced".to_owned()
+    pub(super) fn started(&self, full: &Manifest, given: &[Table]) {
+        self.started_because(if self.forced {
+            vec![Reason::Forced]
         } else {
-            lookup::reason(self.plan, self.node, full, self.cache)
-        };
-        self.started_because(why);
+            reasons(self.plan, self.node, full, given, self.cache)
+        });
     }
 
     /// As `started`, before all of the inputs are there.
     pub(super) fn started_early(&self, base: &Manifest) {
-        let why = if self.forced {
-            "forced".to_owned()
+        let inputs = &self.node.inputs;
+        let mut why = if self.forced {
+            vec![Reason::Forced]
         } else {
-            lookup::early_reason(self.plan, self.node, base, self.cache)
+            let unknown = vec![None; inputs.len()];
+            known_reasons(self.plan, self.node, base, &unknown, self.cache)
         };
+        if why.is_empty() {
+            let mut nodes: Vec<String> = inputs
+                .iter()
+                .map(|input| self.plan.node(input.from).name.clone())
+                .collect();
+            nodes.dedup();
+            why.push(Reason::Upstream { nodes });
+        }
         self.started_because(why);
     }
 
-    fn started_because(&self, why: String) {
+    fn started_because(&self, reasons: Vec<Reason>) {
         self.emit(&Event::NodeStarted {
             node: self.node.name.clone(),
             kind: self.node.kind_name().to_owned(),
-            why,
+            why: in_words(&reasons),
+            reasons,
         });
     }
 
@@ -171,10 +173,10 @@ impl Job<'_> {
         &self,
         tables: NodeTables,
         full: Manifest,
-        input_keys: &[Digest],
+        given: &[Table],
         did: &Did,
     ) -> Result<Finished, RunError> {
-        self.remember(&full, input_keys)?;
+        remember(self.plan, self.node, &full, given, self.cache)?;
         let key = full.key();
         self.emit(&Event::NodeDone {
             node: self.node.name.clone(),
@@ -188,7 +190,6 @@ impl Job<'_> {
         Ok(Finished {
             tables,
             manifest: full,
-            key,
             cached: false,
         })
     }
@@ -228,15 +229,6 @@ impl Job<'_> {
     pub(super) fn check_cancelled(&self) -> Result<(), RunError> {
         if self.cancel.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(crate::node::NodeError::cancelled().into());
-        }
-        Ok(())
-    }
-
-    /// Keeps the manifest, so that the next run can say what changed.
-    fn remember(&self, full: &Manifest, _input_keys: &[Digest]) -> Result<(), RunError> {
-        let name = lookup::last_name(self.plan, self.node);
-        if self.cache.note::<Manifest>("last", &name).as_ref() != Some(full) {
-            self.cache.put_note("last", &name, full)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::{Finished, Given, Job};
+use super::job::{Finished, Job};
 use super::permits::Held;
 use super::rows::{RowRun, Step};
 use super::scheduler::Shared;
@@ -15,7 +15,7 @@ use super::{Event, RunError, lookup, memory};
 use crate::cache::KeyLock;
 use crate::node::{Device, Permit};
 use crate::plan::NodeId;
-use crate::table::Digest;
+use crate::table::{Digest, Table};
 
 /// How often a node asks for a lock that another process has.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -95,7 +95,7 @@ impl Run {
 
     async fn look_up(
         &self,
-        given: &Arc<Given>,
+        given: &Arc<Vec<Table>>,
     ) -> Result<(crate::cache::Manifest, Option<Finished>), Stop> {
         let given = given.clone();
         let _held = self.permit(Permit::Cpu, 0).await?;
@@ -149,7 +149,7 @@ impl Run {
         if step == Step::CaughtUp {
             return Ok(run);
         }
-        let _held = self.permit_to_work(&Given::default()).await?;
+        let _held = self.permit_to_work(&[]).await?;
         self.blocking(move |job| {
             run.advance(job, true)?;
             Ok(run)
@@ -181,18 +181,15 @@ impl Run {
     }
 
     /// All inputs, once they are complete.
-    async fn given(&self) -> Result<Given, Stop> {
-        let mut given = Given::default();
+    async fn given(&self) -> Result<Vec<Table>, Stop> {
+        let mut given = Vec::new();
         for input in &self.shared.plan.node(self.id).inputs {
             let Some(stream) = self.shared.stream(input.from) else {
                 return Err(RunError::new("an input is not part of the run").into());
             };
             match self.wait(stream.ended()).await? {
                 Ended::Done(finished) => {
-                    given.keys.push(finished.key);
-                    given
-                        .tables
-                        .extend(finished.tables.ports.get(input.port).cloned());
+                    given.extend(finished.tables.ports.get(input.port).cloned());
                 }
                 other => return Err(Stop::Above(other)),
             }
@@ -200,9 +197,9 @@ impl Run {
         Ok(given)
     }
 
-    async fn permit_to_work(&self, given: &Given) -> Result<Option<Held>, Stop> {
+    async fn permit_to_work(&self, given: &[Table]) -> Result<Option<Held>, Stop> {
         let node = self.shared.plan.node(self.id);
-        let bytes = memory::needed(node, &given.tables, &self.shared.cache);
+        let bytes = memory::needed(node, given, &self.shared.cache);
         self.permit(node.contract.permit, bytes).await
     }
 

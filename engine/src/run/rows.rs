@@ -10,8 +10,8 @@ use arrow::datatypes::{Field, FieldRef};
 use tempfile::TempDir;
 
 use super::arrange::{self, Quarantined};
-use super::chunk_input::{ChunkInput, Part, parts};
-use super::job::{Did, Finished, Given, Job};
+use super::chunk_input::{ChunkInput, Part};
+use super::job::{Did, Finished, Job};
 use super::row_failures::failed;
 use super::stream::Arrived;
 use super::{Event, RunError, lookup};
@@ -21,22 +21,6 @@ use crate::cache::{
 use crate::node::{RowFailure, RowNode, RowsOf, Work};
 use crate::plan::PlanNode;
 use crate::table::{Chunk, Digest, KEY, RowDigest, Table, UNIQUE_IDX};
-
-/// How many chunks the cache holds, of how many.
-pub(super) fn cached_chunks(
-    node: &PlanNode,
-    base: &Manifest,
-    inputs: &[Table],
-    cache: &Cache,
-) -> Result<(usize, usize), RunError> {
-    let all = inputs.first().map_or(0, |t| t.chunks().len());
-    let mut cached = 0;
-    for chunk in 0..all {
-        let key = ChunkInput::read(node, &parts(inputs, chunk), cache, false)?.key(base);
-        cached += usize::from(cache.chunk(key).is_some());
-    }
-    Ok((cached, all))
-}
 
 /// A row-wise node's run so far.
 pub(super) struct RowRun {
@@ -234,7 +218,7 @@ impl RowRun {
         if self.complete {
             let tables: Vec<Table> = self.inputs.iter().map(Arrived::table).collect();
             let full = lookup::manifest(job.node, &self.base, &tables, job.cache)?;
-            job.started(&full, &Given::default());
+            job.started(&full, &tables);
         } else {
             job.started_early(&self.base);
         }
@@ -329,10 +313,10 @@ impl RowRun {
     }
 
     /// Stores the whole table once all chunks are done.
-    pub(super) fn finish(mut self, job: &Job<'_>, given: &Given) -> Result<Finished, RunError> {
-        arrange::check_aligned(job.node, &given.tables)?;
+    pub(super) fn finish(mut self, job: &Job<'_>, given: &[Table]) -> Result<Finished, RunError> {
+        arrange::check_aligned(job.node, given)?;
         let (node, cache) = (job.node, job.cache);
-        let full = lookup::manifest(node, &self.base, &given.tables, cache)?;
+        let full = lookup::manifest(node, &self.base, given, cache)?;
         if let Some((mut worker, scratch)) = self.worker.take() {
             worker.close(&job.context(scratch.path()));
         }
@@ -366,13 +350,13 @@ impl RowRun {
             seconds: start.elapsed().as_secs_f64(),
         };
         cache.put_table(full.key(), &entry, &Existence::default())?;
-        let tables = lookup::load(node, &entry, &given.tables, cache)?;
+        let tables = lookup::load(node, &entry, given, cache)?;
         let did = Did {
             computed: self.computed,
             quarantined: self.quarantined.len(),
             start,
         };
-        job.done(tables, full, &given.keys, &did)
+        job.done(tables, full, given, &did)
     }
 }
 

@@ -39,6 +39,21 @@ pub struct RunOptions {
     pub cancel: Arc<AtomicBool>,
 }
 
+impl Default for RunOptions {
+    /// All that the outputs need, with what the machine has.
+    fn default() -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory: u64::MAX,
+            device: Device::Auto,
+            targets: None,
+            force: HashSet::new(),
+            fail_fast: false,
+            cancel: Arc::default(),
+        }
+    }
+}
+
 /// What the tasks of a run share.
 pub(super) struct Shared {
     pub plan: Arc<Plan>,
@@ -105,6 +120,7 @@ pub fn run(
     listener: &Arc<dyn Listener>,
 ) -> Result<(Report, HashMap<NodeId, NodeTables>), RunError> {
     let start = Instant::now();
+    let _in_use = cache.use_it()?;
     let nodes = match &options.targets {
         Some(targets) => plan.ancestors(targets.iter().copied()),
         None => plan.needed_by_outputs(),
