@@ -12,11 +12,11 @@ use trommel_engine::cache::{
     Alone, Cache, CacheError, Fault, Garbage, Keep, Share, in_words as time_in_words,
 };
 use trommel_engine::diagnostics::{Problem, Problems};
-use trommel_engine::run::inspect;
+use trommel_engine::run::keys;
 use trommel_engine::table::Digest;
 
 use super::{CacheArgs, PipelineArgs};
-use crate::quantity::{Bytes, bytes, parse_age};
+use crate::quantity::{parse_age, parse_size, size};
 use crate::terminal;
 
 #[derive(Args)]
@@ -60,8 +60,8 @@ struct GcArgs {
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     older_than: Option<Duration>,
     /// Remove only until the cache is this small (50GB), what was not used for longest first
-    #[arg(long, value_name = "SIZE")]
-    max_size: Option<Bytes>,
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_size: Option<u64>,
     /// Say what would go, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -118,7 +118,7 @@ fn ls(look: &Look) -> Result<ExitCode, Problems> {
             item.kind.clone(),
             item.nodes.join(", "),
             item.rows.to_string(),
-            bytes(item.bytes),
+            size(item.bytes),
             format!("{} ago", time_in_words(age)),
             match item.missing {
                 0 => String::new(),
@@ -140,7 +140,7 @@ fn du(look: &Look) -> Result<ExitCode, Problems> {
     let rows = |title: &str, unit: &str, shares: &std::collections::BTreeMap<String, Share>| {
         let mut table = table(&[title, unit, "size"]);
         for (name, share) in shares {
-            table.add_row([name.clone(), share.count.to_string(), bytes(share.bytes)]);
+            table.add_row([name.clone(), share.count.to_string(), size(share.bytes)]);
         }
         right(&mut table, &[1, 2]);
         table.to_string()
@@ -151,7 +151,7 @@ fn du(look: &Look) -> Result<ExitCode, Problems> {
     );
     terminal::give(&format!(
         "{folders}\n\n{kinds}\n\nall of it: {}",
-        bytes(usage.bytes)
+        size(usage.bytes)
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -175,7 +175,7 @@ fn verify(look: &Look) -> Result<ExitCode, Problems> {
             "{} objects and {} entries ({}) read in {:.1} s: {}",
             verified.objects,
             verified.entries,
-            bytes(verified.bytes),
+            size(verified.bytes),
             verified.seconds,
             match verified.faults.len() {
                 0 => "all as they were stored".to_owned(),
@@ -223,7 +223,7 @@ fn keep(args: &GcArgs, cache: &Cache) -> Result<Keep, Problems> {
         runs: args.runs.into(),
         keys,
         younger_than: args.older_than,
-        max_bytes: args.max_size.map(|size| size.0),
+        max_bytes: args.max_size,
     })
 }
 
@@ -234,24 +234,21 @@ fn keys_of(file: &Path, cache: &Cache) -> Result<Vec<Digest>, Problems> {
         set: Vec::new(),
     };
     let plan = pipeline.compile_to_run()?;
-    let nodes: HashSet<_> = plan.nodes().map(|(id, _)| id).collect();
-    let statuses = inspect(&plan, &nodes, &HashSet::new(), cache).map_err(|error| {
+    keys(&plan, cache).map_err(|error| {
         let words = format!(
             "cannot tell what {} uses: {}",
             file.display(),
             error.message
         );
-        Problem::error("cache::pipeline", words).maybe_help(error.help)
-    })?;
-    Ok(statuses
-        .into_iter()
-        .filter_map(|status| status.key)
-        .collect())
+        Problem::error("cache::pipeline", words)
+            .maybe_help(error.help)
+            .into()
+    })
 }
 
 fn tell(args: &GcArgs, cache: &Cache, garbage: &Garbage) {
     let left = garbage.bytes_before - garbage.bytes;
-    let too_much = args.max_size.filter(|most| left > most.0);
+    let too_much = args.max_size.filter(|most| left > *most);
     if args.look.json {
         let count = |paths: &Vec<PathBuf>| paths.len();
         let inner = |path: &PathBuf| {
@@ -292,17 +289,17 @@ fn tell(args: &GcArgs, cache: &Cache, garbage: &Garbage) {
     let what = if parts.is_empty() {
         "nothing".to_owned()
     } else {
-        format!("{}: {}", parts.join(", "), bytes(garbage.bytes))
+        format!("{}: {}", parts.join(", "), size(garbage.bytes))
     };
-    let left = bytes(left);
+    let left = size(left);
     terminal::give(&format!(
         "{would} {what}; {left} stay, {} of it objects that are needed",
-        bytes(garbage.bytes_needed)
+        size(garbage.bytes_needed)
     ));
     if let Some(most) = too_much {
         terminal::say(&format!(
             "what has to stay is more than {}: --runs keeps less, and so does a shorter --older-than",
-            bytes(most.0)
+            size(most)
         ));
     }
 }

@@ -13,7 +13,7 @@ use trommel_engine::run::{Listener, RECORDS_KEPT, Recorder, RunOptions, run as r
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
-use crate::quantity::Bytes;
+use crate::quantity::parse_size;
 use crate::{summary, terminal};
 
 #[derive(Args)]
@@ -32,8 +32,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Memory that nodes may plan with, such as 8GB [default: what the machine has free]
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<Bytes>,
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
     /// Stop all nodes at the first failure
     #[arg(long, conflicts_with = "keep_going")]
     fail_fast: bool,
@@ -77,7 +77,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = RunOptions {
         jobs: args.jobs.map_or(processors, usize::from),
-        memory: args.memory.map_or_else(machine_memory, |bytes| bytes.0),
+        memory: args.memory.unwrap_or_else(machine_memory),
         fail_fast: args.fail_fast,
         device: args.device,
         targets,

@@ -7,6 +7,7 @@ use trommel_engine::cache::{Cache, NodeState, RunNode, RunRecord, RunState};
 use trommel_engine::diagnostics::{Problem, Problems, nearest};
 
 use super::CacheArgs;
+use crate::quantity::size;
 use crate::{layout, terminal};
 
 #[derive(Args)]
@@ -114,15 +115,6 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-fn memory(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    if mib < 1024.0 {
-        format!("{mib:.0} MiB")
-    } else {
-        format!("{:.1} GiB", mib / 1024.0)
-    }
-}
-
 /// All of one run.
 fn told(record: &RunRecord) -> String {
     let mut facts = vec![
@@ -152,7 +144,7 @@ fn told(record: &RunRecord) -> String {
     for worker in &record.workers {
         let peak = worker
             .peak_memory
-            .map_or_else(String::new, |b| format!(", {} at most", memory(b)));
+            .map_or_else(String::new, |b| format!(", {} at most", size(b)));
         facts.push((
             "worker",
             format!(
@@ -162,7 +154,7 @@ fn told(record: &RunRecord) -> String {
         ));
     }
     if let Some(bytes) = record.peak_memory {
-        facts.push(("memory", format!("{} at most", memory(bytes))));
+        facts.push(("memory", format!("{} at most", size(bytes))));
     }
     let mut text = String::new();
     for (name, fact) in facts {

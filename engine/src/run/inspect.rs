@@ -24,8 +24,6 @@ pub struct NodeStatus {
     pub reasons: Vec<Reason>,
     /// What the cache holds for it as things stand.
     pub tables: Option<NodeTables>,
-    /// Of its table entry, where its inputs are known.
-    pub key: Option<Digest>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +67,19 @@ pub fn inspect(
     nodes
         .map(|(id, _)| Ok(inspector.node(id, forced.contains(&id))?.status))
         .collect()
+}
+
+/// The keys of all nodes, as far as the cache holds what they are made from.
+pub fn keys(plan: &Plan, cache: &Cache) -> Result<Vec<Digest>, RunError> {
+    let mut inspector = Inspector::new(plan, cache);
+    let mut keys = Vec::new();
+    for (id, _) in plan.nodes() {
+        let found = inspector.node(id, false)?;
+        if found.unknown.is_empty() {
+            keys.push(found.manifest.key());
+        }
+    }
+    Ok(keys)
 }
 
 /// What is known so far.
@@ -154,7 +165,6 @@ impl<'a> Inspector<'a> {
             chunks: None,
             reasons: Vec::new(),
             tables: None,
-            key: Some(manifest.key()),
         };
         let entry = cache.table(manifest.key());
         let mut failed = 0;
@@ -219,7 +229,6 @@ impl<'a> Inspector<'a> {
             chunks: None,
             reasons,
             tables: None,
-            key: None,
         };
         Ok(Inspected {
             status,

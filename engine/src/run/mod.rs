@@ -29,7 +29,7 @@ mod tables;
 pub use error::RunError;
 pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
-pub use inspect::{Count, NodeStatus, State, inspect};
+pub use inspect::{Count, NodeStatus, State, inspect, keys};
 pub use reason::{Change, Reason, in_words};
 pub use record::{RECORDS_KEPT, Recorder};
 pub use scheduler::{RunOptions, run};
