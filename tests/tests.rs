@@ -6,4 +6,5 @@ mod house;
 mod input;
 mod program;
 mod published;
+mod sections;
 mod support;

@@ -7,6 +7,7 @@ mod kinds;
 mod plan;
 mod run;
 mod schema;
+mod schema_sections;
 mod show;
 mod test;
 
