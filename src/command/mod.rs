@@ -11,6 +11,7 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod schema_sections;
 mod show;
 mod test;
 

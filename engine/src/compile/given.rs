@@ -1,6 +1,6 @@
 //! Nodes whose tables stand in the pipeline file: they take the place of real nodes in tests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 
@@ -102,13 +102,38 @@ pub(super) fn find(
     Some((ids, number))
 }
 
-/// Puts the rows of tests in the place of the nodes.
-pub(super) fn replace(mut drafts: Drafts, mut replacements: Replacements) -> Drafts {
+/// What of a pipeline a test needs.
+pub(super) struct Cut {
+    pub replacements: Replacements,
+    /// The nodes that something is expected of.
+    pub targets: Vec<String>,
+}
+
+/// Puts the rows of a test in the place of nodes, and leaves out the nodes that it does not come to.
+pub(super) fn cut(mut drafts: Drafts, mut test: Cut) -> Drafts {
     for draft in &mut drafts.good {
-        if let Some(replacement) = replacements.remove(&draft.name.value) {
+        if let Some(replacement) = test.replacements.remove(&draft.name.value) {
             put(draft, replacement);
         }
     }
+    let by_name: HashMap<&str, &Draft> = drafts
+        .good
+        .iter()
+        .map(|draft| (draft.name.value.as_str(), draft))
+        .collect();
+    let mut needed = HashSet::new();
+    let mut open = test.targets;
+    while let Some(name) = open.pop() {
+        if let Some(draft) = by_name.get(name.as_str()) {
+            let inputs = 0..draft.contract.inputs.len();
+            if needed.insert(name) {
+                open.extend(inputs.map(|input| draft.target(input).to_owned()));
+            }
+        }
+    }
+    drafts
+        .good
+        .retain(|draft| needed.contains(&draft.name.value));
     drafts
 }
 

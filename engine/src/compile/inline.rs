@@ -75,6 +75,7 @@ pub(super) fn batch(
             .iter()
             .map(|row| row.get(name).filter(|v| !matches!(v.data, Data::Null)))
             .collect();
+        let ty = plain_type(ty, &cells);
         if !fit(name, ty, &cells, problems) {
             continue;
         }
@@ -102,6 +103,21 @@ pub(super) fn batch(
             ));
         })
         .ok()
+}
+
+/// The type of values that are all numbers or all text, where the contract leaves it open.
+fn plain_type(ty: ColumnType, cells: &[Option<&Value>]) -> ColumnType {
+    let mut values = cells.iter().copied().flatten().peekable();
+    if ty != ColumnType::Any || values.peek().is_none() {
+        return ty;
+    }
+    if values.clone().all(|v| number(v).is_some()) {
+        return ColumnType::Number;
+    }
+    if values.all(|v| text(v).is_some()) {
+        return ColumnType::Text;
+    }
+    ty
 }
 
 fn unusable(name: &str, place: &Place, reason: impl std::fmt::Display) -> Problem {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::edges::columns_in_words;
+use super::given::Cut;
 use super::{compile, compile_with, given};
 use crate::diagnostics::{Place, Problem, Problems, nearest};
-use crate::node::Registry;
+use crate::node::{Registry, first_part};
 use crate::plan::{NodeId, Plan};
 use crate::spec::{Data, Document, ExpectSpec, Override, TestSpec};
 
@@ -64,30 +65,29 @@ fn compile_test(
     let (whole, _) = compile(&pipeline, registry)?;
     let mut problems = Problems::default();
     let replacements = given::replacements(&spec.given, &whole, &mut problems);
+    let mut named = Vec::new();
+    for spec in spec.expect {
+        named.extend(expected(&whole, &spec, &mut problems).map(|name| (name, spec)));
+    }
     if problems.has_errors() {
         return Err(problems);
     }
-    let (plan, _) = compile_with(&pipeline, registry, replacements)?;
+    let cut = Cut {
+        replacements,
+        targets: named.iter().map(|(name, _)| name.clone()).collect(),
+    };
+    let (plan, _) = compile_with(&pipeline, registry, Some(cut))?;
     let mut expect = Vec::new();
-    for spec in spec.expect {
-        let (text, place) = (&spec.node.value, &spec.node.place);
-        let Some((nodes, port)) = given::find(&plan, text, place, &mut problems) else {
-            continue;
-        };
-        let [node] = nodes[..] else {
-            let first = &plan.node(nodes[0]).name;
-            problems.push(
-                Problem::error(
-                    "compile::variants",
-                    format!("`{text}` comes in {} variants", nodes.len()),
-                )
-                .at(place, "which one?")
-                .help(format!("name one: \"{first}\"")),
-            );
-            continue;
-        };
-        check_columns(&plan, node, port, &spec, &mut problems);
-        expect.push(Expectation { node, port, spec });
+    for (name, spec) in named {
+        let text = &spec.node.value;
+        let port = text.get(first_part(text).len() + 1..);
+        if let Some(node) = plan.find(&name) {
+            let port = port
+                .and_then(|port| plan.node(node).port(port))
+                .unwrap_or(0);
+            check_columns(&plan, node, port, &spec, &mut problems);
+            expect.push(Expectation { node, port, spec });
+        }
     }
     if problems.has_errors() {
         return Err(problems);
@@ -97,6 +97,25 @@ fn compile_test(
         plan: Arc::new(plan),
         expect,
     })
+}
+
+/// The one node that something is expected of.
+fn expected(plan: &Plan, spec: &ExpectSpec, problems: &mut Problems) -> Option<String> {
+    let (text, place) = (&spec.node.value, &spec.node.place);
+    let (nodes, _) = given::find(plan, text, place, problems)?;
+    let first = &plan.node(nodes[0]).name;
+    if nodes.len() == 1 {
+        return Some(first.clone());
+    }
+    problems.push(
+        Problem::error(
+            "compile::variants",
+            format!("`{text}` comes in {} variants", nodes.len()),
+        )
+        .at(place, "which one?")
+        .help(format!("name one: \"{first}\"")),
+    );
+    None
 }
 
 /// Columns that the table cannot have are slips of the test.
