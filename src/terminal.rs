@@ -64,10 +64,10 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     }
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let text: String = cells
+        let text: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:width$}  "))
             .collect();
-        text.trim_end().to_owned()
+        text.concat().trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -32,11 +32,9 @@ fn light() -> Project {
 }
 
 fn set_rows(project: &Project, numbers: &[u32]) {
-    let rows: String = numbers
-        .iter()
-        .map(|n| format!("{{\"text\": \"row {n}\", \"size\": {n}}}\n"))
-        .collect();
-    project.file("rows.jsonl", rows);
+    let row = |n| format!("{{\"text\": \"row {n}\", \"size\": {n}}}\n");
+    let rows: Vec<String> = numbers.iter().map(row).collect();
+    project.file("rows.jsonl", rows.concat());
 }
 
 fn set_scores(project: &Project, name: &str, scores: &[u32]) {

@@ -111,7 +111,7 @@ impl RowRun {
                 self.waiting = Some(missing);
                 return Ok(Step::HasWork);
             }
-            self.compute(missing, job)?;
+            self.compute(&missing, job)?;
         }
         Ok(Step::CaughtUp)
     }
@@ -129,7 +129,7 @@ impl RowRun {
         };
         if let Some(entry) = stored {
             self.check_fields(&entry.fields, job)?;
-            self.give(entry.piece, 0, job)?;
+            self.give(entry.piece, 0, job);
             return Ok(None);
         }
         let digests = input.row_digests()?;
@@ -169,9 +169,9 @@ impl RowRun {
             .collect()
     }
 
-    fn compute(&mut self, missing: Missing, job: &Job<'_>) -> Result<(), RunError> {
+    fn compute(&mut self, missing: &Missing, job: &Job<'_>) -> Result<(), RunError> {
         self.start(job)?;
-        let (computed, failures) = self.call(&missing, job)?;
+        let (computed, failures) = self.call(missing, job)?;
         let cache = job.cache;
         let failed_at: HashMap<usize, &str> = failures
             .iter()
@@ -185,7 +185,7 @@ impl RowRun {
             }
         }
         let index = self.index.get_or_insert_with(RowIndex::default);
-        let batch = assemble(&missing, computed, index, cache)?;
+        let batch = assemble(missing, computed, index, cache)?;
         let stored = cache.put(&batch)?;
         let positions: Vec<usize> = failed_rows.iter().map(|(row, _)| *row).collect();
         index.publish(
@@ -205,7 +205,8 @@ impl RowRun {
             let quarantined = failed(job.node, &failed_rows, self.parts()[0])?;
             self.quarantined.extend(quarantined);
         }
-        self.give(stored.piece, missing.fresh.len(), job)
+        self.give(stored.piece, missing.fresh.len(), job);
+        Ok(())
     }
 
     /// Says on the first work that the node begins.
@@ -268,7 +269,7 @@ impl RowRun {
     }
 
     /// A chunk is done: those who read this node may have it.
-    fn give(&mut self, piece: Piece, computed: usize, job: &Job<'_>) -> Result<(), RunError> {
+    fn give(&mut self, piece: Piece, computed: usize, job: &Job<'_>) {
         let node = job.node;
         let chunk = self.pieces.len();
         self.computed += computed;
@@ -289,7 +290,6 @@ impl RowRun {
             computed,
         });
         self.pieces.push(piece);
-        Ok(())
     }
 
     fn check_fields(&mut self, fields: &[FieldRef], job: &Job<'_>) -> Result<(), RunError> {

@@ -243,7 +243,7 @@ fn the_oldest_goes_first_until_it_fits() {
             "what is needed alone is more than that"
         );
     }
-    let younger_than = Some(Duration::from_secs(200 * 3600));
+    let younger_than = Some(Duration::from_hours(200));
     let garbage = cache.garbage(&Keep {
         younger_than,
         ..Keep::default()
