@@ -157,9 +157,11 @@ impl RowNode for DoubleConfig {
         if call(&self.name) <= self.passing {
             return Err(NodeError::new("busy").transient());
         }
-        while self.endless {
-            context.check_cancelled()?;
-            std::thread::sleep(Duration::from_millis(1));
+        if self.endless {
+            loop {
+                context.check_cancelled()?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         let numbers = rows
             .column(0)

@@ -130,10 +130,10 @@ fn what_the_last_runs_used_stays_and_the_rest_goes() {
         dry.tables.len() + dry.chunks.len() + dry.rows.len() + dry.objects.len(),
         4
     );
-    assert_eq!(
-        inventory::files_below(root).len(),
-        before + 1,
-        "only the lock is new"
+    let after = inventory::files_below(root).len();
+    assert!(
+        after <= before + 1,
+        "only a lock may be new: {after} after {before}"
     );
     assert!(collected(root, &keep_runs(2)).is_empty());
     let garbage = collected(root, &keep_runs(1));
