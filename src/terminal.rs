@@ -5,11 +5,15 @@ use std::io::{IsTerminal, Write as _};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use trommel_engine::diagnostics::{Problem, Problems};
+use trommel_engine::table::panics_are_caught;
 
 /// A closed pipe (`trommel show ... | head`) ends the program quietly, as it ends others.
 pub(crate) fn set_up() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if panics_are_caught() {
+            return;
+        }
         let text = panic
             .payload()
             .downcast_ref::<String>()
@@ -40,6 +44,25 @@ pub(crate) fn give(text: &str) {
     if result.is_err() {
         std::process::exit(0);
     }
+}
+
+/// Rows as columns that stand below each other, two spaces apart.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let text: String = cells
+            .map(|(cell, width)| format!("{cell:width$}  "))
+            .collect();
+        text.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn render(problem: &Problem) -> String {

@@ -1,15 +1,15 @@
 //! `trommel plan`: what would run, and why.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Table, presets};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::plan::Plan;
-use trommel_engine::run::{NodeStatus, State, inspect};
+use trommel_engine::run::{Count, NodeStatus, State, in_words, inspect};
 
-use super::{CacheArgs, PipelineArgs, require_files};
+use super::{CacheArgs, PipelineArgs, named_node, require_files};
 use crate::terminal;
 
 #[derive(Args)]
@@ -18,6 +18,12 @@ pub(crate) struct PlanArgs {
     pipeline: PipelineArgs,
     #[command(flatten)]
     cache: CacheArgs,
+    /// Only what this node needs
+    #[arg(long, value_name = "NODE")]
+    to: Vec<String>,
+    /// As if this node were to be computed again
+    #[arg(long, value_name = "NODE")]
+    force: Vec<String>,
     /// One JSON document on stdout
     #[arg(long)]
     json: bool,
@@ -25,11 +31,20 @@ pub(crate) struct PlanArgs {
 
 pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
     let plan = args.pipeline.compile_to_run()?;
-    let cache = args.cache.open()?;
-    let nodes = plan.needed_by_outputs();
+    let named = |names: &[String], option: &str| -> Result<HashSet<_>, Problems> {
+        let nodes = names.iter().map(|name| named_node(&plan, name, option));
+        nodes.collect()
+    };
+    let (targets, forced) = (named(&args.to, "--to")?, named(&args.force, "--force")?);
+    let nodes = if targets.is_empty() {
+        plan.needed_by_outputs()
+    } else {
+        plan.ancestors(targets)
+    };
     require_files(&plan, &nodes)?;
-    let statuses =
-        inspect(&plan, &nodes, &cache).map_err(|e| Problem::error("plan::failed", e.message))?;
+    let cache = args.cache.open()?;
+    let statuses = inspect(&plan, &nodes, &forced, &cache)
+        .map_err(|e| Problem::error("plan::failed", e.message))?;
     // What was learnt of files serves the run that follows; a cache that cannot be written to still plans.
     let _ = cache.files.save();
     if args.json {
@@ -37,49 +52,52 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
         let text = serde_json::to_string_pretty(&json!({ "pipeline": plan.name, "nodes": nodes }));
         terminal::give(&text.unwrap_or_default());
     } else {
-        terminal::give(&as_table(&plan, &statuses));
+        terminal::give(&as_text(&plan, &statuses));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn word(state: State) -> &'static str {
-    match state {
-        State::Cached => "cached",
-        State::Run => "run",
-        State::Unknown => "unknown",
-    }
-}
-
-fn as_json(plan: &Plan, status: &NodeStatus) -> serde_json::Value {
+fn as_json(plan: &Plan, status: &NodeStatus) -> Json {
     let node = plan.node(status.id);
     json!({
         "node": node.name,
         "kind": node.kind_name(),
-        "state": word(status.state),
-        "why": status.why,
-        "chunks_cached": status.chunks.map(|(cached, _)| cached),
-        "chunks": status.chunks.map(|(_, all)| all),
-        "rows": status.tables.as_ref().and_then(|t| t.ports.first()).map(trommel_engine::table::Table::rows),
+        "state": status.state,
+        "rows": status.rows,
+        "chunks": status.chunks,
+        "reasons": status.reasons,
+        "why": in_words(&status.reasons),
     })
 }
 
-fn as_table(plan: &Plan, statuses: &[NodeStatus]) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["node", "kind", "state", "chunks", "why"]);
-    for status in statuses {
+fn as_text(plan: &Plan, statuses: &[NodeStatus]) -> String {
+    let header = ["node", "kind", "state", "rows", "chunks", "why"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(statuses.iter().map(|status| {
         let node = plan.node(status.id);
-        let chunks = status
-            .chunks
-            .map_or_else(String::new, |(cached, all)| format!("{cached}/{all}"));
-        table.add_row([
-            node.name.as_str(),
-            node.kind_name(),
-            word(status.state),
-            &chunks,
-            &status.why,
-        ]);
-    }
-    table.to_string()
+        vec![
+            node.name.clone(),
+            node.kind_name().to_owned(),
+            status.state.word().to_owned(),
+            counted(status.rows),
+            counted(status.chunks),
+            in_words(&status.reasons),
+        ]
+    }));
+    format!("{}\n{}", terminal::columns(&rows), totals(statuses))
+}
+
+/// `20/21`: cached of all.
+fn counted(count: Option<Count>) -> String {
+    count.map_or_else(String::new, |c| format!("{}/{}", c.cached, c.all))
+}
+
+fn totals(statuses: &[NodeStatus]) -> String {
+    let of = |state: State| statuses.iter().filter(|s| s.state == state).count();
+    let words = [State::Hit, State::Partial, State::Run, State::Unknown].map(|state| {
+        let count = of(state);
+        (count > 0).then(|| format!("{count} {}", state.word()))
+    });
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    format!("{} nodes: {}", statuses.len(), words.join(", "))
 }

@@ -1,10 +1,12 @@
 //! `trommel show`: a node's table, from the cache.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use trommel_engine::diagnostics::{Problem, Problems, nearest};
+use trommel_engine::node::first_part;
 use trommel_engine::run::inspect;
 use trommel_engine::table::Table;
 
@@ -44,16 +46,15 @@ enum ShowFormat {
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
     let plan = args.pipeline.compile_to_run()?;
-    let (name, port) = args
-        .node
-        .split_once('.')
-        .map_or((args.node.as_str(), None), |(n, p)| (n, Some(p)));
+    let name = first_part(&args.node);
+    let port = args.node.get(name.len() + 1..);
     let id = named_node(&plan, name, "show")?;
+    let name = plan.node(id).name.as_str();
     let needed = plan.ancestors([id]);
     require_files(&plan, &needed)?;
     let cache = args.cache.open()?;
-    let statuses =
-        inspect(&plan, &needed, &cache).map_err(|e| Problem::error("show::failed", e.message))?;
+    let statuses = inspect(&plan, &needed, &HashSet::new(), &cache)
+        .map_err(|e| Problem::error("show::failed", e.message))?;
     let node = plan.node(id);
     let port = match port {
         None => 0,

@@ -76,11 +76,12 @@ pub(super) fn check_origins(
     for input in inputs {
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
-                let of = origin(input).map(|(place, _)| place);
-                let made_by = names
-                    .good(builder)
-                    .find(|n| Some(n.place.range.start) == of);
-                made_by.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
+                let of = origin(input).map(|(node, _)| node);
+                let made_by = names.good(builder).find(|(id, _)| Some(id.index()) == of);
+                made_by.map_or_else(
+                    || "other rows".into(),
+                    |(_, n)| format!("rows of `{}`", n.name),
+                )
             };
             problems.push(
                 Problem::error(
@@ -139,6 +140,6 @@ fn elsewhere<'b>(
     };
     let mut nodes = names.good(builder);
     nodes
-        .find(|n| n.ports.first().is_some_and(has))
-        .map(|n| n.name.as_str())
+        .find(|(_, n)| n.ports.first().is_some_and(has))
+        .map(|(_, n)| n.name.as_str())
 }

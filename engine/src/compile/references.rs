@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
-use super::order::node_of;
 use crate::diagnostics::{Place, Problem, Problems, nearest, suggest};
-use crate::node::{Contract, InputNeed, RowsOf};
+use crate::node::{Contract, InputNeed, RowsOf, reference_parts, split_variant};
 use crate::plan::{NodeId, PlanBuilder, PlanInput, PlanNode, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
@@ -26,10 +25,10 @@ impl Names {
     pub(super) fn good<'b>(
         &self,
         builder: &'b PlanBuilder,
-    ) -> impl Iterator<Item = &'b PlanNode> + use<'b> {
+    ) -> impl Iterator<Item = (NodeId, &'b PlanNode)> + use<'b> {
         let mut ids: Vec<NodeId> = self.nodes.values().copied().collect();
         ids.sort_unstable();
-        ids.into_iter().map(|id| builder.node(id))
+        ids.into_iter().map(|id| (id, builder.node(id)))
     }
 }
 
@@ -42,12 +41,7 @@ pub(super) fn connect(
 ) -> Names {
     let mut names = Names {
         nodes: HashMap::new(),
-        all: drafts
-            .good
-            .iter()
-            .map(|d| d.name.value.clone())
-            .chain(drafts.broken.clone())
-            .collect(),
+        all: all_names(&drafts),
         broken: drafts.broken,
         asking: String::new(),
     };
@@ -74,6 +68,17 @@ pub(super) fn connect(
     names
 }
 
+/// Every node once, whatever variants it has.
+fn all_names(drafts: &Drafts) -> Vec<String> {
+    let good = drafts.good.iter().map(|d| d.name.value.as_str());
+    let mut names: Vec<String> = good
+        .chain(drafts.broken.iter().map(String::as_str))
+        .map(|name| split_variant(name).0.to_owned())
+        .collect();
+    names.dedup();
+    names
+}
+
 fn connect_node(
     draft: Draft,
     names: &Names,
@@ -83,8 +88,8 @@ fn connect_node(
     let mut found = Problems::default();
     let mut complete = true;
     let mut inputs = Vec::new();
-    for need in &draft.contract.inputs {
-        match resolve(need, names, builder) {
+    for (number, need) in draft.contract.inputs.iter().enumerate() {
+        match resolve(need, draft.target(number), names, builder) {
             Ok(Some(input)) => {
                 check_reads(&input, names, builder, &mut found);
                 inputs.push(input);
@@ -102,12 +107,7 @@ fn connect_node(
         return None;
     }
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
-    let ports = port_columns(
-        &draft.contract,
-        &inputs,
-        builder,
-        draft.name.place.range.start,
-    );
+    let ports = port_columns(&draft.contract, &inputs, builder, builder.count());
     Some(PlanNode {
         name: draft.name.value,
         place: draft.name.place,
@@ -124,6 +124,7 @@ fn connect_node(
 /// None: it refers to a node with faults of its own.
 fn resolve(
     need: &InputNeed,
+    target: &str,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Option<PlanInput>, Box<Problem>> {
@@ -132,7 +133,8 @@ fn resolve(
         .first()
         .filter(|_| need.is_column)
         .map(|r| r.types.as_slice());
-    let Some((from, port, column)) = find(&need.text, &need.place, types, names, builder)? else {
+    let Some((from, port, column)) = find(target, &need.text, &need.place, types, names, builder)?
+    else {
         return Ok(None);
     };
     Ok(Some(PlanInput {
@@ -145,22 +147,25 @@ fn resolve(
 
 type Found = Option<(NodeId, usize, Option<String>)>;
 
-/// The node, port and column that a reference names; `column` has the types that one may have
+/// The node, port and column that a reference means, where it begins with the node `node_name`; `column` has the types that one may have
 /// where a column is asked for, and is none where a table is.
 pub(super) fn find(
+    node_name: &str,
     text: &str,
     place: &Place,
     column: Option<&[ColumnType]>,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Found, Box<Problem>> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let node_name = node_of(text);
+    let parts = reference_parts(text);
     let Some(&id) = names.nodes.get(node_name) else {
         if names.broken.iter().any(|b| b == node_name) {
             return Ok(None);
         }
-        let others = names.all.iter().filter(|&name| *name != names.asking);
+        let others = names
+            .all
+            .iter()
+            .filter(|&name| name != split_variant(&names.asking).0);
         let all: Vec<&str> = others.map(String::as_str).collect();
         let message = if node_name.is_empty() {
             format!("`{text}` does not begin with the name of a node")
@@ -233,6 +238,7 @@ fn port_columns(
     contract: &Contract,
     inputs: &[PlanInput],
     builder: &PlanBuilder,
+    // The number of the node, which is not in the builder yet.
     own: usize,
 ) -> Vec<PortColumns> {
     let of_input = |key: &str| {

@@ -1,34 +1,15 @@
-//! Keys of nodes and what the cache holds for them; shared by running and planning.
+//! Keys of nodes and what is stored under them; shared by running and planning.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::array::Array;
 
-use super::{NodeTables, RunError, arrange, rows};
-use crate::cache::{Cache, Manifest, TableEntry, difference};
+use super::{NodeTables, RunError, arrange};
+use crate::cache::{Cache, Manifest, TableEntry};
 use crate::node::FileUse;
-use crate::plan::{NodeId, Plan, PlanNode};
+use crate::plan::{NodeId, PlanNode};
 use crate::table::{Digest, Digester, KEY, Table, UNIQUE_IDX, strings};
-
-/// A node of a plan and what is known of it before a run.
-pub struct NodeStatus {
-    pub id: NodeId,
-    pub state: State,
-    /// Chunks that the cache holds and all chunks, of a row-wise node whose inputs are known.
-    pub chunks: Option<(usize, usize)>,
-    /// Why it would run; empty for a hit.
-    pub why: String,
-    pub tables: Option<NodeTables>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Cached,
-    Run,
-    /// Its inputs are known only when the nodes above it have run.
-    Unknown,
-}
 
 /// The digests of a node's files, once per run.
 pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, RunError> {
@@ -91,52 +72,64 @@ pub(super) fn manifest(
     cache: &Cache,
 ) -> Result<Manifest, RunError> {
     let mut manifest = base.clone();
-    for (number, (input, table)) in node.inputs.iter().zip(inputs).enumerate() {
-        // A list of columns keeps its order; the name counts only where results mention it.
-        let name = match (input.need.named, input.need.is_column) {
-            (true, _) => format!("{}[{number}] {}", input.need.key, input.need.text),
-            (false, true) => format!("{}[{number}]", input.need.key),
-            (false, false) => input.need.key.to_owned(),
-        };
-        let mut digests = BTreeMap::new();
-        if input.need.passes {
-            for field in table.fields() {
-                digests.extend(
-                    table
-                        .column_digest(field.name())
-                        .map(|d| (field.name().clone(), d)),
-                );
-            }
-        }
-        for read in &input.need.reads {
-            let missing = || {
-                RunError::new(format!(
-                    "`{}` has no column `{}`",
-                    input.need.text, read.column
-                ))
-            };
-            let label = if input.need.is_column {
-                "column"
-            } else {
-                read.column.as_str()
-            };
-            let digest = if read.files {
-                files_digest(table, &read.column, cache)?
-            } else {
-                table.column_digest(&read.column).ok_or_else(missing)?
-            };
-            digests.insert(label.to_owned(), digest);
-        }
-        let aligned = !node.contract.row_wise && table.column_index(KEY).is_some();
-        if aligned {
-            // Whole-table kinds zip their inputs by key and may speak of rows by it.
-            for name in [KEY, UNIQUE_IDX] {
-                digests.extend(table.column_digest(name).map(|d| (name.to_owned(), d)));
-            }
-        }
-        manifest.inputs.insert(name, digests);
+    for (number, table) in inputs.iter().enumerate().take(node.inputs.len()) {
+        let digests = input_digests(node, number, table, cache)?;
+        manifest.inputs.insert(input_name(node, number), digests);
     }
     Ok(manifest)
+}
+
+/// The name that an input has in the manifest.
+pub(super) fn input_name(node: &PlanNode, number: usize) -> String {
+    let need = &node.inputs[number].need;
+    // A list of columns keeps its order; the name counts only where results mention it.
+    match (need.named, need.is_column) {
+        (true, _) => format!("{}[{number}] {}", need.key, need.text),
+        (false, true) => format!("{}[{number}]", need.key),
+        (false, false) => need.key.to_owned(),
+    }
+}
+
+/// What an input's table holds, as far as the node reads it.
+pub(super) fn input_digests(
+    node: &PlanNode,
+    number: usize,
+    table: &Table,
+    cache: &Cache,
+) -> Result<BTreeMap<String, Digest>, RunError> {
+    let need = &node.inputs[number].need;
+    let mut digests = BTreeMap::new();
+    if need.passes {
+        for field in table.fields() {
+            digests.extend(
+                table
+                    .column_digest(field.name())
+                    .map(|d| (field.name().clone(), d)),
+            );
+        }
+    }
+    for read in &need.reads {
+        let missing = || RunError::new(format!("`{}` has no column `{}`", need.text, read.column));
+        let label = if need.is_column {
+            "column"
+        } else {
+            read.column.as_str()
+        };
+        let digest = if read.files {
+            files_digest(table, &read.column, cache)?
+        } else {
+            table.column_digest(&read.column).ok_or_else(missing)?
+        };
+        digests.insert(label.to_owned(), digest);
+    }
+    let aligned = !node.contract.row_wise && table.column_index(KEY).is_some();
+    if aligned {
+        // Whole-table kinds zip their inputs by key and may speak of rows by it.
+        for name in [KEY, UNIQUE_IDX] {
+            digests.extend(table.column_digest(name).map(|d| (name.to_owned(), d)));
+        }
+    }
+    Ok(digests)
 }
 
 fn files_digest(table: &Table, column: &str, cache: &Cache) -> Result<Digest, RunError> {
@@ -194,113 +187,5 @@ pub(super) fn load(
     Ok(NodeTables {
         ports,
         complete: entry.quarantined.is_none(),
-    })
-}
-
-/// Why a node runs: what differs from the last time.
-pub(super) fn reason(plan: &Plan, node: &PlanNode, now: &Manifest, cache: &Cache) -> String {
-    match cache.note::<Manifest>("last", &last_name(plan, node)) {
-        None => "new".into(),
-        Some(before) => {
-            let changes = difference(&before, now);
-            if changes.is_empty() {
-                "the cache no longer has it".into()
-            } else {
-                changes.join("; ")
-            }
-        }
-    }
-}
-
-pub(super) fn last_name(plan: &Plan, node: &PlanNode) -> String {
-    let file = std::path::absolute(plan.source.name()).unwrap_or_default();
-    format!("{}\n{}", file.display(), node.name)
-}
-
-/// Looks every node of `nodes` up, in order, and runs nothing.
-pub fn inspect(
-    plan: &Plan,
-    nodes: &HashSet<NodeId>,
-    cache: &Cache,
-) -> Result<Vec<NodeStatus>, RunError> {
-    let mut known: HashMap<NodeId, NodeTables> = HashMap::new();
-    let mut statuses = Vec::new();
-    for (id, node) in plan.nodes().filter(|(id, _)| nodes.contains(id)) {
-        let status = inspect_node(plan, id, node, &known, cache)?;
-        if let Some(tables) = &status.tables {
-            known.insert(id, tables.clone());
-        }
-        statuses.push(status);
-    }
-    Ok(statuses)
-}
-
-fn inspect_node(
-    plan: &Plan,
-    id: NodeId,
-    node: &PlanNode,
-    known: &HashMap<NodeId, NodeTables>,
-    cache: &Cache,
-) -> Result<NodeStatus, RunError> {
-    let Some(inputs) = input_tables(node, &|from| known.get(&from).cloned()) else {
-        let mut above: Vec<&str> = node
-            .inputs
-            .iter()
-            .filter(|i| !known.contains_key(&i.from))
-            .map(|i| plan.node(i.from).name.as_str())
-            .collect();
-        above.dedup();
-        let why = format!("depends on what {} gives", above.join(", "));
-        return Ok(NodeStatus {
-            id,
-            state: State::Unknown,
-            chunks: None,
-            why,
-            tables: None,
-        });
-    };
-    let base = manifest_base(node, cache)?;
-    let full = manifest(node, &base, &inputs, cache)?;
-    if let Some(entry) = cache.table(full.key()) {
-        let tables = load(node, &entry, &inputs, cache)?;
-        let count = inputs.first().map_or(0, |t| t.chunks().len());
-        let failed: usize = entry
-            .quarantined
-            .iter()
-            .flat_map(|p| &p.pieces)
-            .map(|p| p.rows)
-            .sum();
-        // Rows in quarantine are tried again, but what there is of the node can be looked at.
-        let (state, chunks, why) = if failed > 0 {
-            let chunks = rows::cached_chunks(node, &base, &inputs, cache)?;
-            (
-                State::Run,
-                Some(chunks),
-                format!("tries {failed} quarantined rows again"),
-            )
-        } else {
-            let chunks = node.contract.row_wise.then_some((count, count));
-            (State::Cached, chunks, String::new())
-        };
-        return Ok(NodeStatus {
-            id,
-            state,
-            chunks,
-            why,
-            tables: Some(tables),
-        });
-    }
-    let chunks = if node.contract.row_wise {
-        Some(rows::cached_chunks(node, &base, &inputs, cache)?)
-    } else {
-        None
-    };
-    let why = reason(plan, node, &full, cache);
-    Ok(NodeStatus {
-        id,
-        state: State::Run,
-        chunks,
-        why,
-        tables: None,
     })
 }

@@ -1,7 +1,7 @@
 //! YAML text to values with places. The events come from a marked parse; what a plain scalar
 //! means (number, boolean, null, text) is asked of `serde_yaml`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ use crate::diagnostics::{Place, Problem, Source, Spanned};
 
 const MAX_DEPTH: usize = 64;
 /// Aliases copy what they name; this bounds what a small file can blow up to.
-const MAX_NODES: usize = 1_000_000;
+const MAX_COPIED: usize = 1_000_000;
+/// Keys of a mapping from which on they are looked up by their digests instead of one after the other.
+const MANY_KEYS: usize = 32;
 
 /// Parses one YAML document.
 pub fn parse(source: &Arc<Source>) -> Result<Value, Problem> {
@@ -30,7 +32,7 @@ struct Builder<'a> {
     bytes: ByteIndex,
     stack: Vec<Open>,
     anchors: HashMap<usize, Value>,
-    nodes: usize,
+    copied: usize,
     documents: usize,
     root: Option<Value>,
 }
@@ -51,6 +53,8 @@ enum Items {
         entries: Entries,
         merged: Entries,
         key: Option<Spanned<String>>,
+        /// Positions of many keys; empty while there are few.
+        index: HashMap<String, usize>,
     },
 }
 
@@ -63,7 +67,7 @@ impl<'a> Builder<'a> {
             bytes: ByteIndex::new(source.text()),
             stack: Vec::new(),
             anchors: HashMap::new(),
-            nodes: 0,
+            copied: 0,
             documents: 0,
             root: None,
         }
@@ -95,6 +99,7 @@ impl<'a> Builder<'a> {
                         entries: Vec::new(),
                         merged: Vec::new(),
                         key: None,
+                        index: HashMap::new(),
                     },
                 )?;
             }
@@ -108,7 +113,15 @@ impl<'a> Builder<'a> {
                     )
                     .at(&place, "here"));
                 };
-                self.nodes += count(&value);
+                self.copied += count(&value);
+                if self.copied > MAX_COPIED {
+                    return Err(Problem::error(
+                        "spec::too_large",
+                        format!("the aliases of the file stand for more than {MAX_COPIED} values"),
+                    )
+                    .at(&place, "up to here")
+                    .help("an alias counts as often as it is used"));
+                }
                 self.add(Value { place, ..value }, 0)?;
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -161,15 +174,6 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, value: Value, anchor: usize) -> Result<(), Problem> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(Problem::error(
-                "spec::too_large",
-                format!("the file holds more than {MAX_NODES} values"),
-            )
-            .at(&value.place, "up to here")
-            .help("aliases count as often as they are used"));
-        }
         if anchor != 0 {
             self.anchors.insert(anchor, value.clone());
         }
@@ -184,17 +188,21 @@ impl<'a> Builder<'a> {
                 entries,
                 merged,
                 key,
+                index,
             } => match key.take() {
                 None => *key = Some(map_key(value)?),
                 Some(name) if name.value == "<<" => merge(merged, value)?,
                 Some(name) => {
-                    if let Some((first, _)) = entries.iter().find(|(k, _)| k.value == name.value) {
+                    if let Some(first) = find(entries, index, &name.value) {
                         return Err(Problem::error(
                             "spec::duplicate_key",
                             format!("`{}` stands here twice", name.value),
                         )
                         .at(&name.place, "the second time")
-                        .at(&first.place, "the first time"));
+                        .at(&entries[first].0.place, "the first time"));
+                    }
+                    if entries.len() >= MANY_KEYS {
+                        index.insert(name.value.clone(), entries.len());
                     }
                     entries.push((name, value));
                 }
@@ -252,9 +260,20 @@ fn map_key(value: Value) -> Result<Spanned<String>, Problem> {
     Ok(Spanned::new(text, value.place))
 }
 
+/// The position of a key. The first keys are looked at one after the other, the others are in the index.
+fn find(entries: &Entries, index: &HashMap<String, usize>, key: &str) -> Option<usize> {
+    let first = &entries[..entries.len().min(MANY_KEYS)];
+    let found = first.iter().position(|(k, _)| k.value == key);
+    found.or_else(|| index.get(key).copied())
+}
+
 fn add_missing(entries: &mut Entries, more: Entries) {
+    if more.is_empty() {
+        return;
+    }
+    let mut there: HashSet<String> = entries.iter().map(|(key, _)| key.value.clone()).collect();
     for (key, value) in more {
-        if !entries.iter().any(|(k, _)| k.value == key.value) {
+        if there.insert(key.value.clone()) {
             entries.push((key, value));
         }
     }
@@ -284,6 +303,9 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Data {
     if text.is_empty() {
         return Data::Null;
     }
+    if is_word(text) {
+        return Data::Text(text.to_owned());
+    }
     match serde_yaml::from_str::<serde_yaml::Value>(text) {
         Ok(serde_yaml::Value::Null) => Data::Null,
         Ok(serde_yaml::Value::Bool(b)) => Data::Bool(b),
@@ -295,6 +317,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Data {
             .unwrap_or_else(|| Data::Text(text.to_owned())),
         _ => exponent_number(text).unwrap_or_else(|| Data::Text(text.to_owned())),
     }
+}
+
+/// Most scalars begin with a letter and are text unless they are one of the words for null, true and false: asking
+/// `serde_yaml` would cost more than all the rest of reading.
+fn is_word(text: &str) -> bool {
+    const LONGEST: usize = "false".len();
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && (text.len() > LONGEST || !text.starts_with(['n', 'N', 't', 'T', 'f', 'F']))
 }
 
 /// `2e-5` is a float in YAML 1.2, whatever YAML 1.1 says of the missing point.

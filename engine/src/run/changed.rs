@@ -1,0 +1,280 @@
+//! What changed since a node's last run: its manifest against the one of then, part by part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::Reason;
+use super::compare::compare;
+use super::last::{Last, last};
+use super::lookup::input_name;
+use super::reason::Change;
+use crate::cache::{Cache, Manifest};
+use crate::node::FileUse;
+use crate::plan::{Plan, PlanNode};
+use crate::table::{Digest, KEY, Table, UNIQUE_IDX};
+
+/// Why a node runs whose result is not in the cache. `inputs` stand in the order of `node.inputs`.
+pub(super) fn reasons(
+    plan: &Plan,
+    node: &PlanNode,
+    now: &Manifest,
+    inputs: &[Table],
+    cache: &Cache,
+) -> Vec<Reason> {
+    let inputs: Vec<Option<&Table>> = inputs.iter().map(Some).collect();
+    let found = known_reasons(plan, node, now, &inputs, cache);
+    if found.is_empty() {
+        vec![Reason::NotStored]
+    } else {
+        found
+    }
+}
+
+/// As [`reasons`], where some inputs are not known yet: those say nothing, and nothing found means
+/// that nothing is known to have changed.
+pub(super) fn known_reasons(
+    plan: &Plan,
+    node: &PlanNode,
+    now: &Manifest,
+    inputs: &[Option<&Table>],
+    cache: &Cache,
+) -> Vec<Reason> {
+    let Some(last) = last(plan, node, cache) else {
+        return vec![Reason::New];
+    };
+    let mut found = Vec::new();
+    of_identity(&last.manifest, now, &mut found);
+    of_files(node, &last.manifest, now, &mut found);
+    of_inputs(node, &last, now, inputs, cache, &mut found);
+    found
+}
+
+fn of_identity(old: &Manifest, new: &Manifest, found: &mut Vec<Reason>) {
+    if old.kind != new.kind {
+        found.push(Reason::Kind {
+            from: old.kind.clone(),
+            to: new.kind.clone(),
+        });
+    } else if old.version != new.version {
+        found.push(Reason::Version {
+            kind: new.kind.clone(),
+            from: old.version,
+            to: new.version,
+        });
+    }
+    of_config("", Some(&old.config), Some(&new.config), found);
+}
+
+/// Mappings are looked into: `prompt.text` says more than all of `prompt`.
+fn of_config(key: &str, old: Option<&Json>, new: Option<&Json>, found: &mut Vec<Reason>) {
+    if old == new {
+        return;
+    }
+    if let (Some(Json::Object(before)), Some(Json::Object(after))) = (old, new) {
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for inner in keys {
+            let name = if key.is_empty() {
+                inner.clone()
+            } else {
+                format!("{key}.{inner}")
+            };
+            of_config(&name, before.get(inner), after.get(inner), found);
+        }
+        return;
+    }
+    found.push(Reason::Config {
+        key: key.to_owned(),
+        from: old.cloned(),
+        to: new.cloned(),
+    });
+}
+
+type Members = BTreeMap<String, Digest>;
+
+/// Names in either, each with how it changed.
+fn changed_names(old: &Members, new: &Members) -> Vec<(String, Change)> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let change = |name: &String| match (old.get(name), new.get(name)) {
+        (None, _) => Some(Change::New),
+        (_, None) => Some(Change::Gone),
+        (a, b) => (a != b).then_some(Change::Changed),
+    };
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), change(name)?)))
+        .collect()
+}
+
+fn of_files(node: &PlanNode, old: &Manifest, new: &Manifest, found: &mut Vec<Reason>) {
+    let none = Members::new();
+    let keys: BTreeSet<&String> = old.files.keys().chain(new.files.keys()).collect();
+    for key in keys {
+        let shown = shown_path(node, key);
+        let (before, after) = (old.files.get(key), new.files.get(key));
+        if let (None, _) | (_, None) = (before, after) {
+            let change = if before.is_none() {
+                Change::New
+            } else {
+                Change::Gone
+            };
+            found.push(Reason::File {
+                key: key.clone(),
+                paths: shown.into_iter().collect(),
+                change,
+            });
+            continue;
+        }
+        let mut by_change: BTreeMap<u8, (Change, Vec<String>)> = BTreeMap::new();
+        for (name, change) in changed_names(before.unwrap_or(&none), after.unwrap_or(&none)) {
+            let (change, path) = match name.as_str() {
+                "content" => (change, shown.clone()),
+                "path" => (Change::Moved, shown.clone()),
+                _ => (change, Some(name)),
+            };
+            let (_, paths) = by_change
+                .entry(change as u8)
+                .or_insert_with(|| (change, Vec::new()));
+            paths.extend(path);
+        }
+        found.extend(by_change.into_values().map(|(change, paths)| Reason::File {
+            key: key.clone(),
+            paths,
+            change,
+        }));
+    }
+}
+
+/// The path as it stands in the pipeline file; what comes from the environment stays a name.
+pub(super) fn shown_path(node: &PlanNode, key: &str) -> Option<String> {
+    let need = node.contract.files.iter().find(|need| need.key == key)?;
+    Some(match &need.usage {
+        FileUse::File(path) | FileUse::Files(path) | FileUse::Folder(path) => {
+            path.shown().to_owned()
+        }
+        FileUse::FolderOf(file) => format!("beside {}", file.shown()),
+        FileUse::Model(model) => model.shown().to_owned(),
+    })
+}
+
+fn of_inputs(
+    node: &PlanNode,
+    last: &Last,
+    now: &Manifest,
+    inputs: &[Option<&Table>],
+    cache: &Cache,
+    found: &mut Vec<Reason>,
+) {
+    let names: Vec<String> = (0..node.inputs.len())
+        .map(|n| input_name(node, n))
+        .collect();
+    for name in last.manifest.inputs.keys().filter(|n| !names.contains(n)) {
+        found.push(Reason::Input {
+            input: label(name),
+            change: Change::Gone,
+        });
+    }
+    let none = Members::new();
+    for (number, name) in names.iter().enumerate() {
+        let Some(before) = last.manifest.inputs.get(name) else {
+            found.push(Reason::Input {
+                input: label(name),
+                change: Change::New,
+            });
+            continue;
+        };
+        let Some(Some(table)) = inputs.get(number) else {
+            continue;
+        };
+        let changed = changed_names(before, now.inputs.get(name).unwrap_or(&none));
+        if changed.is_empty() {
+            continue;
+        }
+        let changed = changed.into_iter().map(|(member, _)| member).collect();
+        found.extend(of_input(node, number, name, last, table, changed, cache));
+    }
+}
+
+/// One input whose columns `changed`.
+fn of_input(
+    node: &PlanNode,
+    number: usize,
+    name: &str,
+    last: &Last,
+    table: &Table,
+    changed: Vec<String>,
+    cache: &Cache,
+) -> Vec<Reason> {
+    let input = label(name);
+    let need = &node.inputs[number].need;
+    let seen = last.seen.get(name);
+    if let Some(seen) = seen
+        && seen.reference != need.text
+    {
+        return vec![Reason::Reference {
+            input,
+            from: seen.reference.clone(),
+            to: need.text.clone(),
+        }];
+    }
+    // A single column stands in the manifest under a name of its own.
+    let column_of = |member: String| match need.reads.first() {
+        Some(read) if need.is_column && member == "column" => read.column.clone(),
+        _ => member,
+    };
+    let changed: Vec<String> = changed.into_iter().map(column_of).collect();
+    let is_files = |c: &str| need.reads.iter().any(|r| r.files && r.column == c);
+    let values: Vec<&str> = changed
+        .iter()
+        .map(String::as_str)
+        .filter(|c| *c != KEY && *c != UNIQUE_IDX && !is_files(c))
+        .collect();
+    // What the cache of a file's content was is not kept by row, so only the column can be named.
+    let of_columns = |columns: Vec<&String>| {
+        let plain = need.is_column || table.column_index(KEY).is_none();
+        let columns = columns.into_iter().filter(|_| !plain).cloned().collect();
+        Reason::Column {
+            input: input.clone(),
+            columns,
+        }
+    };
+    let Some(rows) = seen.and_then(|seen| compare(seen, table, &values, cache)) else {
+        let but_places = |c: &&String| *c != KEY && *c != UNIQUE_IDX;
+        return vec![of_columns(changed.iter().filter(but_places).collect())];
+    };
+    let same_rows = rows.added + rows.removed == 0;
+    let files: Vec<&String> = changed.iter().filter(|c| is_files(c)).collect();
+    let mut found = Vec::new();
+    if !same_rows || rows.changed.is_some_and(|n| n > 0) {
+        found.push(Reason::Rows {
+            input: input.clone(),
+            added: rows.added,
+            changed: rows.changed,
+            removed: rows.removed,
+        });
+    }
+    if same_rows && !files.is_empty() {
+        found.push(of_columns(files));
+    } else if found.is_empty() {
+        let unread = rows.changed.is_none();
+        let only_numbers = changed == [UNIQUE_IDX];
+        found.push(if unread || only_numbers {
+            of_columns(changed.iter().collect())
+        } else {
+            // All values of all rows are what they were.
+            Reason::Order { input }
+        });
+    }
+    found
+}
+
+/// `features[1] clip.clip` is `features clip.clip` to a reader.
+pub(super) fn label(name: &str) -> String {
+    match name.split_once('[') {
+        None => name.to_owned(),
+        Some((key, rest)) => match rest.split_once("] ") {
+            None => key.to_owned(),
+            Some((_, reference)) => format!("{key} {reference}"),
+        },
+    }
+}
