@@ -3,6 +3,8 @@
 //! `cargo bench --bench planning [-- NODES ...]`. Nothing has been run, so nothing is cached. The exponent is the slope
 //! of time over nodes, both as logarithms: 1 is linear, 2 quadratic.
 
+#![expect(clippy::print_stdout, reason = "a benchmark speaks to its reader")]
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -91,10 +93,9 @@ fn measure(shape: Shape, nodes: usize) -> Times {
 }
 
 fn write_rows(folder: &Path) {
-    let rows: String = (0..100)
-        .map(|row| format!("{{\"score\": {row}.5, \"text\": \"row {row}\"}}\n"))
-        .collect();
-    std::fs::write(folder.join("rows.jsonl"), rows).expect("the rows are written");
+    let row = |row| format!("{{\"score\": {row}.5, \"text\": \"row {row}\"}}\n");
+    let rows: Vec<String> = (0..100).map(row).collect();
+    std::fs::write(folder.join("rows.jsonl"), rows.concat()).expect("the rows are written");
 }
 
 fn pipeline(shape: Shape, nodes: usize) -> String {

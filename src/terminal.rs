@@ -25,10 +25,17 @@ pub(crate) fn set_up() {
     }));
 }
 
+/// Problems shown in one go: nobody mends more before the next check.
+const MOST_PROBLEMS: usize = 100;
+
 /// Prints to stderr.
 pub(crate) fn report(problems: &Problems) {
-    for problem in problems {
+    for problem in problems.iter().take(MOST_PROBLEMS) {
         say(render(problem).trim_end());
+    }
+    let more = problems.iter().count().saturating_sub(MOST_PROBLEMS);
+    if more > 0 {
+        say(&format!("and {more} more problems"));
     }
 }
 
@@ -57,10 +64,10 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     }
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let text: String = cells
+        let text: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:width$}  "))
             .collect();
-        text.trim_end().to_owned()
+        text.concat().trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

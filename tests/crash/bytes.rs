@@ -39,7 +39,7 @@ fn damage(project: &Project, random: &mut Random) -> String {
         if inside.is_empty() {
             return "nothing, an empty folder".to_owned();
         }
-        path = random.pick(&inside).clone();
+        path.clone_from(random.pick(&inside));
     }
     let mut bytes = fs::read(&path).expect("a file");
     if bytes.is_empty() {

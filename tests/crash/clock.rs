@@ -9,7 +9,7 @@ use super::families::Families;
 use crate::support::Project;
 use crate::support::golden::golden;
 
-const DECADE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const DECADE: Duration = Duration::from_hours(10 * 365 * 24);
 
 fn set_time(path: &Path, time: SystemTime) {
     File::options()

@@ -64,7 +64,7 @@ fn wait_for(families: &Families, run: &mut Started, event: &str) {
         if count(&events, event, "stage1") > 0 {
             return;
         }
-        let too_late = ended || start.elapsed() > Duration::from_secs(60);
+        let too_late = ended || start.elapsed() > Duration::from_mins(1);
         assert!(!too_late, "no {event} of stage1");
         std::thread::sleep(Duration::from_millis(5));
     }

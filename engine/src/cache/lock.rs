@@ -61,6 +61,9 @@ impl Cache {
     }
 }
 
+/// Tells the users of one process apart.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 /// Marks a cache as used. `waiting` is told who collects it, if somebody does.
 pub(super) fn use_cache(root: &Path, waiting: impl FnOnce(&str)) -> Result<InUse, CacheError> {
     let folder = locks(root);
@@ -83,7 +86,6 @@ pub(super) fn use_cache(root: &Path, waiting: impl FnOnce(&str)) -> Result<InUse
         Err(error) if has_no_locks(&error) => None,
         Err(error) => return Err(CacheError::io("lock", &path)(error)),
     };
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let own = folder.join(format!("use-{}-{number}", std::process::id()));
     let own = hold(&own).ok().flatten();
@@ -212,7 +214,7 @@ fn words_in(path: &Path) -> String {
 }
 
 /// `40 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
-fn in_words(time: Duration) -> String {
+pub fn in_words(time: Duration) -> String {
     let (minutes, hours, days) = (60, 3600, 86400);
     let seconds = time.as_secs();
     match seconds {

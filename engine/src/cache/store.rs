@@ -51,7 +51,7 @@ impl Cache {
         root: impl Into<PathBuf>,
         waiting: impl FnOnce(&str),
     ) -> Result<Self, CacheError> {
-        let root = found(root.into())?;
+        let root = found(&root.into())?;
         sweep::sweep_old(&root);
         let in_use = use_cache(&root, waiting)?;
         Ok(Self {
@@ -200,9 +200,9 @@ impl Cache {
 }
 
 /// The cache folder at `root`, made if need be.
-pub(super) fn found(root: PathBuf) -> Result<PathBuf, CacheError> {
-    fs::create_dir_all(&root).map_err(CacheError::io("create the cache folder", &root))?;
-    let root = root.canonicalize().map_err(CacheError::io("find", &root))?;
+pub(super) fn found(root: &Path) -> Result<PathBuf, CacheError> {
+    fs::create_dir_all(root).map_err(CacheError::io("create the cache folder", root))?;
+    let root = root.canonicalize().map_err(CacheError::io("find", root))?;
     let ignore = root.join(".gitignore");
     if !ignore.exists() {
         let written = fs::write(&ignore, "*\n").map_err(CacheError::io("write", &ignore));

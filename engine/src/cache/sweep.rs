@@ -10,7 +10,7 @@ use super::lock::only_user;
 const FOLDERS: [&str; 2] = ["tmp", "scratch"];
 
 /// Younger ones are left alone, whoever may have made them.
-const AGE: Duration = Duration::from_secs(24 * 3600);
+const AGE: Duration = Duration::from_hours(24);
 
 /// All that lies there, of which nothing is needed unless somebody uses the cache.
 pub(super) fn left_over(root: &Path) -> Vec<PathBuf> {

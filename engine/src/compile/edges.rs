@@ -1,18 +1,12 @@
 //! Checks the columns and rows that flow along every edge.
 
-use super::references::Names;
 use crate::diagnostics::{Problem, Problems, nearest};
 use crate::node::Read;
 use crate::plan::{PlanBuilder, PlanInput, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
 /// The node must have the columns that are read from it, with types that fit.
-pub(super) fn check_reads(
-    input: &PlanInput,
-    names: &Names,
-    builder: &PlanBuilder,
-    problems: &mut Problems,
-) {
+pub(super) fn check_reads(input: &PlanInput, builder: &PlanBuilder, problems: &mut Problems) {
     let node = builder.node(input.from);
     let port = &node.ports[input.port];
     for Read { column, types, .. } in &input.need.reads {
@@ -21,7 +15,7 @@ pub(super) fn check_reads(
             None if port.open => {}
             None => {
                 let near = nearest(column, port.columns.iter().map(|(c, _)| c.as_str()));
-                let other = elsewhere(input, column, names, builder);
+                let other = elsewhere(input, column, builder);
                 let help = match (other, near) {
                     (Some(other), _) if input.need.is_column => {
                         format!("`{other}` has it: write `{other}.{column}`")
@@ -63,12 +57,7 @@ pub(super) fn check_reads(
 }
 
 /// Tables that are zipped must come from the same rows.
-pub(super) fn check_origins(
-    inputs: &[PlanInput],
-    names: &Names,
-    builder: &PlanBuilder,
-    problems: &mut Problems,
-) {
+pub(super) fn check_origins(inputs: &[PlanInput], builder: &PlanBuilder, problems: &mut Problems) {
     let origin = |input: &PlanInput| builder.node(input.from).ports[input.port].origin;
     let Some(first) = inputs.iter().find(|i| origin(i).is_some()) else {
         return;
@@ -77,7 +66,7 @@ pub(super) fn check_origins(
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
                 let of = origin(input).map(|(node, _)| node);
-                let made_by = names.good(builder).find(|(id, _)| Some(id.index()) == of);
+                let made_by = builder.nodes().find(|(id, _)| Some(id.index()) == of);
                 made_by.map_or_else(
                     || "other rows".into(),
                     |(_, n)| format!("rows of `{}`", n.name),
@@ -128,17 +117,12 @@ fn other_columns(port: &PortColumns, types: &[ColumnType]) -> Option<String> {
 }
 
 /// A node with the same rows that has the column.
-fn elsewhere<'b>(
-    input: &PlanInput,
-    column: &str,
-    names: &Names,
-    builder: &'b PlanBuilder,
-) -> Option<&'b str> {
+fn elsewhere<'b>(input: &PlanInput, column: &str, builder: &'b PlanBuilder) -> Option<&'b str> {
     let origin = builder.node(input.from).ports[input.port].origin?;
     let has = |port: &PortColumns| {
         port.origin == Some(origin) && port.columns.iter().any(|(name, _)| name == column)
     };
-    let mut nodes = names.good(builder);
+    let mut nodes = builder.nodes();
     nodes
         .find(|(_, n)| n.ports.first().is_some_and(has))
         .map(|(_, n)| n.name.as_str())

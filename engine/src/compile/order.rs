@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::nodes::{Draft, Drafts};
 use crate::diagnostics::{Problem, Problems};
 
+/// Nodes of a circle that are shown.
+const MOST_SHOWN: usize = 20;
+
 /// The nodes in an order in which inputs come first; those in a cycle or behind one are left out.
 pub(super) fn order(drafts: &Drafts, problems: &mut Problems) -> Vec<usize> {
     let nodes = &drafts.good;
@@ -83,15 +86,19 @@ fn cycle(nodes: &[Draft], circle: &[(usize, usize)]) -> Problem {
     flow.rotate_left(first);
     let mut names: Vec<&str> = flow
         .iter()
+        .take(MOST_SHOWN)
         .map(|&(n, _)| nodes[n].name.value.as_str())
         .collect();
+    let more = flow.len() - names.len();
+    let left_out = format!("({more} more)");
+    names.extend((more > 0).then_some(left_out.as_str()));
     names.extend(names.first().copied());
     let mut problem = Problem::error(
         "compile::cycle",
         format!("the nodes make a circle: {}", names.join(" → ")),
     )
     .help("a node cannot be made from what is made from it; take one of these references out");
-    for (node, input) in flow {
+    for (node, input) in flow.into_iter().take(MOST_SHOWN) {
         let need = &nodes[node].contract.inputs[input];
         problem = problem.at(
             &need.place,

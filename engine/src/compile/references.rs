@@ -1,6 +1,7 @@
 //! Resolves what nodes refer to: nodes, ports and columns by name.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
@@ -13,22 +14,25 @@ use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 pub(super) struct Names {
     pub nodes: HashMap<String, NodeId>,
     /// Nodes that are there but have faults of their own: no more is said of them.
-    pub broken: Vec<String>,
+    pub broken: HashSet<String>,
     /// Every node that stands in the file, to suggest from.
     all: Vec<String>,
     /// The node that asks: it cannot be what it means itself.
     asking: String,
+    /// Suggestions yet to be made. Each looks at every name, so only the first faults get one.
+    suggestions: Cell<usize>,
 }
 
+const MOST_SUGGESTIONS: usize = 100;
+
 impl Names {
-    /// The nodes that have no faults, as they stand in the plan.
-    pub(super) fn good<'b>(
-        &self,
-        builder: &'b PlanBuilder,
-    ) -> impl Iterator<Item = (NodeId, &'b PlanNode)> + use<'b> {
-        let mut ids: Vec<NodeId> = self.nodes.values().copied().collect();
-        ids.sort_unstable();
-        ids.into_iter().map(|id| (id, builder.node(id)))
+    /// What to write instead of the name of a node that there is not.
+    fn suggestion(&self, name: &str) -> Option<String> {
+        self.suggestions.set(self.suggestions.get().checked_sub(1)?);
+        let asking = split_variant(&self.asking).0;
+        let others = self.all.iter().filter(|&other| other != asking);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        Some(suggest(name, "node", &others))
     }
 }
 
@@ -42,8 +46,9 @@ pub(super) fn connect(
     let mut names = Names {
         nodes: HashMap::new(),
         all: all_names(&drafts),
-        broken: drafts.broken,
+        broken: drafts.broken.into_iter().collect(),
         asking: String::new(),
+        suggestions: Cell::new(MOST_SUGGESTIONS),
     };
     let mut slots: Vec<Option<Draft>> = drafts.good.into_iter().map(Some).collect();
     for &position in order {
@@ -57,7 +62,9 @@ pub(super) fn connect(
                 let id = builder.add(node);
                 names.nodes.insert(name, id);
             }
-            None => names.broken.push(name),
+            None => {
+                names.broken.insert(name);
+            }
         }
     }
     names.asking.clear();
@@ -91,7 +98,7 @@ fn connect_node(
     for (number, need) in draft.contract.inputs.iter().enumerate() {
         match resolve(need, draft.target(number), names, builder) {
             Ok(Some(input)) => {
-                check_reads(&input, names, builder, &mut found);
+                check_reads(&input, builder, &mut found);
                 inputs.push(input);
             }
             Ok(None) => complete = false,
@@ -99,7 +106,7 @@ fn connect_node(
         }
     }
     if complete && !found.has_errors() && !draft.contract.unaligned {
-        check_origins(&inputs, names, builder, &mut found);
+        check_origins(&inputs, builder, &mut found);
     }
     let ok = complete && !found.has_errors();
     problems.extend(found);
@@ -107,7 +114,12 @@ fn connect_node(
         return None;
     }
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
-    let ports = port_columns(&draft.contract, &inputs, builder, builder.count());
+    let mut ports = port_columns(&draft.contract, &inputs, builder, builder.count());
+    if draft.given {
+        for port in &mut ports {
+            port.origin = None;
+        }
+    }
     Some(PlanNode {
         name: draft.name.value,
         place: draft.name.place,
@@ -159,14 +171,9 @@ pub(super) fn find(
 ) -> Result<Found, Box<Problem>> {
     let parts = reference_parts(text);
     let Some(&id) = names.nodes.get(node_name) else {
-        if names.broken.iter().any(|b| b == node_name) {
+        if names.broken.contains(node_name) {
             return Ok(None);
         }
-        let others = names
-            .all
-            .iter()
-            .filter(|&name| name != split_variant(&names.asking).0);
-        let all: Vec<&str> = others.map(String::as_str).collect();
         let message = if node_name.is_empty() {
             format!("`{text}` does not begin with the name of a node")
         } else {
@@ -175,7 +182,7 @@ pub(super) fn find(
         return Err(Box::new(
             Problem::error("compile::unknown_node", message)
                 .at(place, "no such node")
-                .help(suggest(node_name, "node", &all)),
+                .maybe_help(names.suggestion(node_name)),
         ));
     };
     let ports = &builder.node(id).ports;

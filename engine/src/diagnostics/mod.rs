@@ -8,4 +8,4 @@ mod suggest;
 
 pub use problem::{Problem, Problems, Severity};
 pub use source::{Place, Source, Spanned};
-pub use suggest::{nearest, suggest};
+pub use suggest::{listed, nearest, suggest};

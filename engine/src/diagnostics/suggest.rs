@@ -1,5 +1,8 @@
 //! What to write instead of a name that there is not.
 
+/// Names listed where none is near; the rest is counted.
+const LISTED: usize = 20;
+
 /// The candidate that `word` is most likely a misspelling of, if any is near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -19,7 +22,16 @@ pub fn suggest(word: &str, noun: &str, names: &[&str]) -> String {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, []) => format!("there are no {noun}s"),
         (None, [one]) => format!("the only {noun} is {one}"),
-        (None, all) => format!("the {noun}s are {}", all.join(", ")),
+        (None, all) => format!("the {noun}s are {}", listed(all)),
+    }
+}
+
+/// Names with commas between them, so many as people read.
+pub fn listed(names: &[&str]) -> String {
+    let shown = names[..names.len().min(LISTED)].join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -33,5 +45,16 @@ mod tests {
         assert_eq!(nearest("embed.clp", kinds), Some("embed.clip"));
         assert_eq!(nearest("select.divers", kinds), Some("select.diverse"));
         assert_eq!(nearest("write", kinds), None);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..50).map(|n| format!("n{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let text = suggest("something else", "node", &names);
+        assert!(
+            text.starts_with("the nodes are n0, n1, ") && text.ends_with("n19 and 30 more"),
+            "{text}"
+        );
     }
 }

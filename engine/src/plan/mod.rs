@@ -5,7 +5,7 @@
 mod dot;
 mod node;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -27,6 +27,7 @@ pub struct Plan {
     pub outputs: Vec<PlanOutput>,
     graph: Graph,
     order: Vec<NodeId>,
+    of_name: HashMap<String, NodeId>,
 }
 
 /// A plan that is being put together.
@@ -59,6 +60,13 @@ impl PlanBuilder {
         self.graph.node_count()
     }
 
+    /// In the order in which they were added.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &PlanNode)> {
+        self.graph
+            .node_indices()
+            .map(|index| (NodeId(index), &self.graph[index]))
+    }
+
     pub(crate) fn seal(
         self,
         source: Arc<Source>,
@@ -67,7 +75,11 @@ impl PlanBuilder {
         outputs: Vec<PlanOutput>,
     ) -> Plan {
         // Inputs exist before their readers do, so the order of insertion is a topological one.
-        let order = self.graph.node_indices().map(NodeId).collect();
+        let order: Vec<NodeId> = self.graph.node_indices().map(NodeId).collect();
+        let of_name = order
+            .iter()
+            .map(|&id| (self.graph[id.0].name.clone(), id))
+            .collect();
         Plan {
             source,
             name,
@@ -75,6 +87,7 @@ impl PlanBuilder {
             outputs,
             graph: self.graph,
             order,
+            of_name,
         }
     }
 }
@@ -90,7 +103,7 @@ impl Plan {
     }
 
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        self.nodes().find(|(_, n)| n.name == name).map(|(id, _)| id)
+        self.of_name.get(name).copied()
     }
 
     /// The nodes that a name means: the node of that name, or the variants of a swept node that fit what is

@@ -253,17 +253,13 @@ fn of_input(
             removed: rows.removed,
         });
     }
-    if same_rows && !files.is_empty() {
+    if same_rows && !rows.reordered && !files.is_empty() {
         found.push(of_columns(files));
+    } else if found.is_empty() && rows.reordered {
+        found.push(Reason::Order { input });
     } else if found.is_empty() {
-        let unread = rows.changed.is_none();
-        let only_numbers = changed == [UNIQUE_IDX];
-        found.push(if unread || only_numbers {
-            of_columns(changed.iter().collect())
-        } else {
-            // All values of all rows are what they were.
-            Reason::Order { input }
-        });
+        // Too much to compare, or only their numbers changed.
+        found.push(of_columns(changed.iter().collect()));
     }
     found
 }

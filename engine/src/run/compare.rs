@@ -20,6 +20,8 @@ pub(super) struct Difference {
     /// None where there is too much to read.
     pub changed: Option<usize>,
     pub removed: usize,
+    /// The keys that are there on both sides stand in another order; false where rows came or went.
+    pub reordered: bool,
 }
 
 type Key = [u8; 16];
@@ -33,7 +35,8 @@ pub(super) fn compare(
     cache: &Cache,
 ) -> Option<Difference> {
     let names: Vec<&str> = [KEY].iter().chain(columns).copied().collect();
-    let (mut before, mut after) = (old_chunks(old, &names)?, new_chunks(new, &names)?);
+    let (all_before, all_after) = (old_chunks(old, &names)?, new_chunks(new, &names)?);
+    let (mut before, mut after) = (all_before.clone(), all_after.clone());
     drop_common(&mut before, &mut after);
     let (before, after) = (read(&before, cache).ok()?, read(&after, cache).ok()?);
     let bytes = bytes_of(&before)? + bytes_of(&after)?;
@@ -49,6 +52,7 @@ pub(super) fn compare(
             .keys()
             .filter(|key| !after.contains_key(*key))
             .count(),
+        reordered: false,
     };
     for (key, row) in &after {
         match (before.get(key), &mut difference.changed) {
@@ -57,7 +61,28 @@ pub(super) fn compare(
             (Some(_), None) => {}
         }
     }
+    if difference.added + difference.removed == 0 {
+        difference.reordered = !same_keys(&all_before, &all_after, cache).ok()?;
+    }
     Some(difference)
+}
+
+/// Whether the keys are the same, chunk by chunk and row by row.
+fn same_keys(before: &[Chunk], after: &[Chunk], cache: &Cache) -> Result<bool, ArrowError> {
+    if before.len() != after.len() {
+        return Ok(false);
+    }
+    for (old, new) in before
+        .iter()
+        .zip(after)
+        .filter(|(old, new)| old[0] != new[0])
+    {
+        let keys = read(&[vec![old[0]], vec![new[0]]], cache)?;
+        if *keys[0][0] != *keys[1][0] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Where the columns of one chunk lie: object and position of each.

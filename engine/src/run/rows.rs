@@ -2,25 +2,24 @@
 //! and of the others only the rows that the node's identity has never computed are handed to it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, FieldRef};
+use arrow::datatypes::FieldRef;
 use tempfile::TempDir;
 
 use super::arrange::{self, Quarantined};
 use super::chunk_input::{ChunkInput, Part};
 use super::job::{Did, Finished, Job};
 use super::row_failures::failed;
+use super::row_parts::{beside, check_aligned};
 use super::stream::Arrived;
 use super::{Event, RunError, lookup};
 use crate::cache::{
     Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
 };
 use crate::node::{RowFailure, RowNode, RowsOf, Work};
-use crate::plan::PlanNode;
-use crate::table::{Chunk, Digest, KEY, RowDigest, Table, UNIQUE_IDX};
+use crate::table::{Chunk, Digest, RowDigest, Table};
 
 /// A row-wise node's run so far.
 pub(super) struct RowRun {
@@ -112,7 +111,7 @@ impl RowRun {
                 self.waiting = Some(missing);
                 return Ok(Step::HasWork);
             }
-            self.compute(missing, job)?;
+            self.compute(&missing, job)?;
         }
         Ok(Step::CaughtUp)
     }
@@ -130,7 +129,7 @@ impl RowRun {
         };
         if let Some(entry) = stored {
             self.check_fields(&entry.fields, job)?;
-            self.give(entry.piece, 0, job)?;
+            self.give(entry.piece, 0, job);
             return Ok(None);
         }
         let digests = input.row_digests()?;
@@ -170,9 +169,9 @@ impl RowRun {
             .collect()
     }
 
-    fn compute(&mut self, missing: Missing, job: &Job<'_>) -> Result<(), RunError> {
+    fn compute(&mut self, missing: &Missing, job: &Job<'_>) -> Result<(), RunError> {
         self.start(job)?;
-        let (computed, failures) = self.call(&missing, job)?;
+        let (computed, failures) = self.call(missing, job)?;
         let cache = job.cache;
         let failed_at: HashMap<usize, &str> = failures
             .iter()
@@ -186,7 +185,7 @@ impl RowRun {
             }
         }
         let index = self.index.get_or_insert_with(RowIndex::default);
-        let batch = assemble(&missing, computed, index, cache)?;
+        let batch = assemble(missing, computed, index, cache)?;
         let stored = cache.put(&batch)?;
         let positions: Vec<usize> = failed_rows.iter().map(|(row, _)| *row).collect();
         index.publish(
@@ -206,7 +205,8 @@ impl RowRun {
             let quarantined = failed(job.node, &failed_rows, self.parts()[0])?;
             self.quarantined.extend(quarantined);
         }
-        self.give(stored.piece, missing.fresh.len(), job)
+        self.give(stored.piece, missing.fresh.len(), job);
+        Ok(())
     }
 
     /// Says on the first work that the node begins.
@@ -269,7 +269,7 @@ impl RowRun {
     }
 
     /// A chunk is done: those who read this node may have it.
-    fn give(&mut self, piece: Piece, computed: usize, job: &Job<'_>) -> Result<(), RunError> {
+    fn give(&mut self, piece: Piece, computed: usize, job: &Job<'_>) {
         let node = job.node;
         let chunk = self.pieces.len();
         self.computed += computed;
@@ -290,7 +290,6 @@ impl RowRun {
             computed,
         });
         self.pieces.push(piece);
-        Ok(())
     }
 
     fn check_fields(&mut self, fields: &[FieldRef], job: &Job<'_>) -> Result<(), RunError> {
@@ -358,40 +357,6 @@ impl RowRun {
         };
         job.done(tables, full, given, &did)
     }
-}
-
-/// Zipped chunks must have the same rows.
-fn check_aligned(node: &PlanNode, parts: &[Part<'_>]) -> Result<(), RunError> {
-    let mut keys = node
-        .inputs
-        .iter()
-        .zip(parts)
-        .filter_map(|(input, part)| Some((&input.need.text, part.column(KEY)?.digest())));
-    let Some((name, first)) = keys.next() else {
-        return Ok(());
-    };
-    match keys.find(|(_, digest)| *digest != first) {
-        None => Ok(()),
-        Some((other, _)) => Err(RunError::new(format!(
-            "`{name}` and `{other}` do not have the same rows"
-        ))),
-    }
-}
-
-/// The `key` and `unique_idx` of an input's rows, and a node's own columns beside them.
-fn beside(
-    rows_of: Part<'_>,
-    own: &[FieldRef],
-    columns: Vec<crate::table::Column>,
-) -> (Vec<Arc<Field>>, Vec<crate::table::Column>) {
-    let named = [KEY, UNIQUE_IDX].into_iter().filter_map(|name| {
-        let index = rows_of.index(name)?;
-        Some((
-            rows_of.fields[index].clone(),
-            rows_of.chunk.columns[index].clone(),
-        ))
-    });
-    named.chain(own.iter().cloned().zip(columns)).unzip()
 }
 
 /// The rows of a chunk, out of those just computed and those that lie in older objects.

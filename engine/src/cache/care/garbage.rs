@@ -63,7 +63,7 @@ impl Garbage {
 impl Alone {
     /// Opens a cache that nobody uses. Where somebody does, it says who, or waits.
     pub fn open(root: impl Into<PathBuf>, wait: bool) -> Result<Self, CacheError> {
-        let root = found(root.into())?;
+        let root = found(&root.into())?;
         let lock = only_user(&root, wait)?;
         let cache = Cache::unlocked(root);
         Ok(Self { cache, _lock: lock })
