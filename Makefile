@@ -7,7 +7,7 @@ export LIBTORCH
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test lint clean
+.PHONY: help setup build demo test lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ demo: build ## run the quickstart pipeline
 test: lint ## formatting, lints, all tests
 	cargo build --locked --workspace --bins --tests --examples
 	cargo test --locked --workspace
+
+# Takes about a quarter of an hour and 5 GB below $(TARGET)/bench, which may be deleted.
+bench: build ## benchmarks beside their peers (from PyPI, in an environment of their own), target/bench/results.json
+	python3 benches/run.py $(TARGET)/release/trommel $(TARGET)/bench
 
 lint: setup ## formatting and lints, warnings are errors
 	cargo fmt --all --check

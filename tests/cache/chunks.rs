@@ -68,6 +68,16 @@ fn rows_that_move_between_chunks_are_not_computed_again() {
     let chunks = log.outcome.stdout.matches(r#""event":"chunk""#);
     assert_eq!(chunks.count(), 3);
 
+    // A thousand at the top: no chunk begins where it did, and only the thousand are new.
+    let before: Vec<Value> = (RECORDS + 2..RECORDS + 1002).map(record).collect();
+    records.splice(0..0, before);
+    write(&project, &records);
+    assert_eq!(
+        project.ran(&[]),
+        format!("rows, clip 1000/3501, judge, selected; {written}")
+    );
+    assert_eq!(project.ran(&[]), "nothing; kept out.json; kept clip.arrow");
+
     let picked: Vec<Value> = serde_json::from_str(&project.read("out.json")).expect("JSON");
     let score = |record: &Value| record["id"].as_u64().expect("a number") * 7919 % 2503;
     let mut by_score = records.clone();
@@ -82,7 +92,7 @@ fn rows_that_move_between_chunks_are_not_computed_again() {
     std::fs::remove_dir_all(project.path(".trommel")).expect("the cache is removed");
     assert_eq!(
         project.ran(&[]),
-        format!("rows, clip 2501/2501, judge, selected; {written}")
+        format!("rows, clip 3501/3501, judge, selected; {written}")
     );
     assert_eq!(
         (
@@ -92,4 +102,43 @@ fn rows_that_move_between_chunks_are_not_computed_again() {
         ),
         incremental
     );
+}
+
+/// The same rows with their columns in another order.
+#[test]
+fn columns_in_another_order_run_no_row() {
+    let project = Project::new();
+    project.file(
+        "p.yaml",
+        pipeline(
+            r#"version: 1
+nodes:
+  rows: { kind: load.jsonl, path: rows.jsonl, image: photo }
+  clip: { kind: embed.clip, input: rows, text: words, image: photo, model: "[MODELS]/clip", device: cpu }
+  top: { kind: select.top, input: rows, score: rows.score, count: 30 }
+outputs:
+  - { from: clip, path: clip.arrow, format: arrow }
+"#,
+        ),
+    );
+    let names = ["words", "photo", "score"];
+    let write = |order: &[&str]| {
+        let lines: String = (0..RECORDS)
+            .map(|number| {
+                let row = json!({ "words": format!("Question {number}?"), "photo": null, "score": number });
+                let row: serde_json::Map<String, Value> = order
+                    .iter()
+                    .map(|name| ((*name).to_owned(), row[*name].clone()))
+                    .collect();
+                Value::from(row).to_string() + "\n"
+            })
+            .collect();
+        project.file("rows.jsonl", lines);
+    };
+    write(&names);
+    let to = ["--to", "clip", "--to", "top"];
+    assert_eq!(project.ran(&to), "rows, clip 2500/2500, top");
+    write(&["score", "words", "photo"]);
+    assert_eq!(project.ran(&to), "rows, top");
+    assert_eq!(project.ran(&to), "nothing");
 }

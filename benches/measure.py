@@ -1,0 +1,58 @@
+"""Times whole processes: medians of several runs, and a limit after which one counts as not finished."""
+
+import os
+import statistics
+import subprocess
+import time
+
+
+class Measured:
+    """Seconds of each run; none at all if a run did not finish in time."""
+
+    def __init__(self, seconds, limit):
+        self.seconds, self.limit = seconds, limit
+
+    @property
+    def median(self):
+        return statistics.median(self.seconds) if self.seconds else None
+
+    def __str__(self):
+        if not self.seconds:
+            return f"not finished in {self.limit:.0f} s"
+        return text_of(self.median)
+
+
+def text_of(seconds):
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} us"
+    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def run(command, folder, expect="", limit=1800, **environment):
+    """Runs a command, which must succeed and say what is expected of it; gives its seconds, none if it took too long."""
+    begun = time.perf_counter()
+    try:
+        done = subprocess.run(
+            command, cwd=folder, timeout=limit, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=os.environ | {key: str(value) for key, value in environment.items()},
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    seconds = time.perf_counter() - begun
+    if done.returncode != 0 or expect not in done.stdout:
+        raise SystemExit(f"{command} in {folder} gave {done.returncode}, not `{expect}`:\n{done.stdout[-4000:]}")
+    return seconds
+
+
+def measured(command, folder, times, expect="", limit=300, **environment):
+    """The command's times, after one run that is not counted. What does not finish is not tried again."""
+    seconds = []
+    for turn in range(times + 1):
+        took = run(command, folder, expect, limit, **environment)
+        if took is None:
+            return Measured([], limit)
+        if turn > 0:
+            seconds.append(took)
+        elif took > 60:
+            return Measured([took], limit)  # The first run of such a long one will do.
+    return Measured(seconds, limit)
