@@ -28,9 +28,9 @@ pub(super) fn merge(base: Value, over: Value, problems: &mut Problems) -> Value 
         };
         let (_, over) = &entries[at];
         let merged = match key.value.as_str() {
-            "params" => by_name(&key.value, value, over, false, problems),
-            "matrix" => by_name(&key.value, value, over, true, problems),
-            "nodes" => merge_nodes(value, over, problems),
+            "params" => by_name(&key.value, &value, over, false, problems),
+            "matrix" => by_name(&key.value, &value, over, true, problems),
+            "nodes" => merge_nodes(&value, over, problems),
             _ => continue,
         };
         entries[at].1 = merged;
@@ -60,12 +60,12 @@ fn entries_of(key: &str, value: &Value, problems: &mut Problems) -> Entries {
 
 fn by_name(
     key: &str,
-    base: Value,
+    base: &Value,
     over: &Value,
     null_takes_away: bool,
     problems: &mut Problems,
 ) -> Value {
-    let mut entries = entries_of(key, &base, problems);
+    let mut entries = entries_of(key, base, problems);
     for (name, value) in entries_of(key, over, problems) {
         let at = entries.iter().position(|(k, _)| k.value == name.value);
         match at {
@@ -84,8 +84,8 @@ fn by_name(
 
 /// A node of both files is merged key by key, null takes a key away; with another `kind` it is
 /// the node of `over` alone. A node that is null in `over` is removed. The order is that of `base`.
-fn merge_nodes(base: Value, over: &Value, problems: &mut Problems) -> Value {
-    let mut entries = entries_of("nodes", &base, problems);
+fn merge_nodes(base: &Value, over: &Value, problems: &mut Problems) -> Value {
+    let mut entries = entries_of("nodes", base, problems);
     for (name, value) in entries_of("nodes", over, problems) {
         let at = entries.iter().position(|(k, _)| k.value == name.value);
         match at {
