@@ -41,8 +41,8 @@ pub(super) fn batch(
     let mut fields = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
     if is_record {
-        let numbers = numbers(rows, problems)?;
-        arrays.push(keys(rows, &numbers, problems)?);
+        let numbers = numbers(rows, problems);
+        arrays.extend(keys(rows, &numbers, problems));
         arrays.push(Arc::new(UInt64Array::from(numbers)));
         fields.push(Field::new(KEY, DataType::FixedSizeBinary(16), false));
         fields.push(Field::new(UNIQUE_IDX, DataType::UInt64, false));
@@ -128,14 +128,12 @@ fn unusable(name: &str, place: &Place, reason: impl std::fmt::Display) -> Proble
     .at(place, "this column")
 }
 
-fn numbers(rows: &[Value], problems: &mut Problems) -> Option<Vec<u64>> {
-    let before = problems.iter().len();
+fn numbers(rows: &[Value], problems: &mut Problems) -> Vec<u64> {
     let cells: Vec<Option<&Value>> = rows.iter().map(|row| row.get(UNIQUE_IDX)).collect();
     fit(UNIQUE_IDX, ColumnType::U64, &cells, problems);
     let numbered = (0..).zip(&cells);
     let numbers = numbered.map(|(position, cell)| cell.and_then(unsigned).unwrap_or(position));
-    let numbers = numbers.collect();
-    (problems.iter().len() == before).then_some(numbers)
+    numbers.collect()
 }
 
 fn keys(rows: &[Value], numbers: &[u64], problems: &mut Problems) -> Option<ArrayRef> {

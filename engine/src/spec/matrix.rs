@@ -151,7 +151,7 @@ fn read_choices(name: &Spanned<String>, values: &Value, problems: &mut Problems)
         _ => {
             problems.push(wrong_type(
                 &name.value,
-                "a list of values, or a mapping of LABEL: VALUE,",
+                "a list of values or a mapping of LABEL: VALUE",
                 values,
             ));
             return Vec::new();

@@ -5,24 +5,26 @@ use std::sync::Arc;
 
 use super::value::{Data, Value};
 use super::yaml;
-use crate::diagnostics::{Problem, Problems, Source, Spanned, nearest, suggest};
+use crate::diagnostics::{Place, Problem, Problems, Source, Spanned, nearest, suggest};
 
 const MAX_DEPTH: usize = 64;
 /// Parameters copy what they name; this bounds what a small file can blow up to (bytes and values).
 const MAX_SIZE: usize = 1_000_000;
 
-/// One `--set name=value`.
+/// One `--set name=value`, or one entry under `set` of a test.
 #[derive(Clone, Debug)]
 pub struct Override {
     pub name: String,
     pub value: Value,
+    /// Where it stands in a file.
+    pub place: Option<Place>,
 }
 
 impl Override {
     /// Parses `name=value`; the value is YAML.
     pub fn parse(argument: &str) -> Result<Self, Problem> {
         let source = Source::new(format!("--set {argument}"), argument, ".");
-        let whole = crate::diagnostics::Place::new(source.clone(), 0..argument.len());
+        let whole = Place::new(source.clone(), 0..argument.len());
         let Some((name, text)) = argument.split_once('=') else {
             return Err(
                 Problem::error("spec::set", "--set takes NAME=VALUE").at(&whole, "no `=` here")
@@ -41,6 +43,7 @@ impl Override {
         Ok(Self {
             name: name.trim().to_owned(),
             value,
+            place: None,
         })
     }
 }
@@ -71,13 +74,20 @@ impl Params {
                 continue;
             }
             let names: Vec<&str> = values.keys().map(String::as_str).collect();
-            problems.push(
-                Problem::error(
-                    "spec::unknown_param",
-                    format!("--set {}: the pipeline has no such parameter", o.name),
-                )
-                .help(suggest(&o.name, "parameter", &names)),
-            );
+            let how = match o.place {
+                Some(_) => "set",
+                None => "--set",
+            };
+            let message = format!("{how} {}: the pipeline has no such parameter", o.name);
+            let problem = Problem::error("spec::unknown_param", message).help(suggest(
+                &o.name,
+                "parameter",
+                &names,
+            ));
+            problems.push(match &o.place {
+                Some(place) => problem.at(place, "set here"),
+                None => problem,
+            });
         }
         values
     }

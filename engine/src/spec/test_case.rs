@@ -140,13 +140,13 @@ fn read_test(value: &Value, problems: &mut Problems) -> Option<TestSpec> {
     let set = set.map(|(name, value)| Override {
         name: name.value.clone(),
         value: value.clone(),
+        place: Some(name.place.clone()),
     });
     let mut given = Vec::new();
     for (node, rows) in entries("given", value.get("given"), problems) {
         let rows = list(&node.value, Some(rows), problems);
         for row in rows.iter().filter(|r| !matches!(r.data, Data::Map(_))) {
-            let wanted = "a mapping of COLUMN: VALUE";
-            problems.push(wrong_type("a row", wanted, row));
+            problems.push(wrong_type(&node.value, "rows of { COLUMN: VALUE }", row));
         }
         given.push(GivenSpec {
             node: node.clone(),
@@ -209,7 +209,7 @@ fn read_expect(value: &Value, problems: &mut Problems) -> Option<ExpectSpec> {
     }
     let contains = list("contains", value.get("contains"), problems).to_vec();
     for row in contains.iter().filter(|r| !matches!(r.data, Data::Map(_))) {
-        problems.push(wrong_type("a row", "a mapping of COLUMN: VALUE", row));
+        problems.push(wrong_type("contains", "rows of { COLUMN: VALUE }", row));
     }
     let error = value.get("error").and_then(|v| match &v.data {
         Data::Text(text) => Some(text.clone()),
