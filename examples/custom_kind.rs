@@ -7,9 +7,6 @@
 //! words: { kind: score.words, input: instructions }
 //! ```
 
-use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
-
 use arrow::array::UInt32Array;
 use trommel_engine::cache::Cache;
 use trommel_engine::compile::compile;
@@ -130,14 +127,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let listener: Arc<dyn Listener> = Arc::new(Print);
     for _ in 0..2 {
-        let options = RunOptions {
-            jobs: 2,
-            device: Device::Cpu,
-            targets: None,
-            force: HashSet::new(),
-            cancel: Arc::new(AtomicBool::new(false)),
-        };
-        run(&plan, &cache, options, &listener)?;
+        run(&plan, &cache, RunOptions::default(), &listener)?;
     }
     Ok(())
 }

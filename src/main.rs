@@ -1,7 +1,9 @@
 //! The command line of Trommel: the only room that knows both the engine and the node kinds.
 
 mod command;
+mod compare;
 mod console;
+mod layout;
 mod show;
 mod summary;
 mod terminal;

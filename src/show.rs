@@ -1,13 +1,12 @@
 //! Tables for eyes and for other programs.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::JsonArray;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use comfy_table::{ContentArrangement, Table as Grid, presets};
+
+use crate::layout::{self, Column};
 
 /// How a batch is shown.
 #[derive(Clone, Copy)]
@@ -22,7 +21,7 @@ pub(crate) enum Shape {
     Parquet,
 }
 
-const WIDEST: usize = 60;
+const LONGEST: usize = 2000;
 const NUMBERS_SHOWN: usize = 4;
 
 pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, String> {
@@ -57,28 +56,42 @@ pub(crate) fn render(batch: &RecordBatch, shape: Shape) -> Result<Vec<u8>, Strin
 }
 
 fn for_eyes(batch: &RecordBatch, of: usize) -> Result<String, arrow::error::ArrowError> {
-    let mut grid = Grid::new();
-    grid.load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    if grid.width().is_none() {
-        grid.set_width(120);
-    }
-    grid.set_header(batch.schema().fields().iter().map(|f| f.name().clone()));
-    let columns = batch
-        .columns()
+    let schema = batch.schema();
+    let columns = schema
+        .fields()
         .iter()
-        .map(cells)
-        .collect::<Result<Vec<_>, _>>()?;
-    for row in 0..batch.num_rows() {
-        grid.add_row(columns.iter().map(|c| c[row].as_str()));
-    }
+        .zip(batch.columns())
+        .map(|(field, array)| {
+            Ok(Column {
+                name: field.name().clone(),
+                cells: cells(array)?,
+                minor: is_minor(array.data_type()),
+            })
+        })
+        .collect::<Result<Vec<_>, arrow::error::ArrowError>>()?;
+    let (text, hidden) = layout::fitted(columns, layout::width());
     let shown = batch.num_rows();
     let rest = if shown < of {
         format!("{shown} of {of} rows; --rows N shows more")
     } else {
         format!("{of} rows")
     };
-    Ok(format!("{grid}\n{rest}\n"))
+    if hidden.is_empty() {
+        return Ok(format!("{text}\n{rest}\n"));
+    }
+    Ok(format!(
+        "{text}\n{rest}\nnot shown: {}; --columns names what is, --format json shows all\n",
+        hidden.join(", ")
+    ))
+}
+
+/// Says little to eyes.
+fn is_minor(ty: &DataType) -> bool {
+    match ty {
+        DataType::FixedSizeBinary(_) | DataType::Binary | DataType::Struct(_) => true,
+        DataType::List(item) => item.data_type().is_nested(),
+        _ => false,
+    }
 }
 
 /// The cells of a column: long text cut, vectors by their first numbers, bytes as hex.
@@ -112,10 +125,8 @@ fn cells(column: &ArrayRef) -> Result<Vec<String>, arrow::error::ArrowError> {
                 DataType::FixedSizeBinary(_) | DataType::Binary => text.chars().take(12).collect(),
                 _ => text,
             };
-            if text.chars().count() > WIDEST {
-                return text.chars().take(WIDEST - 1).chain(['…']).collect();
-            }
-            text
+            // Long enough for any screen; what does not fit is cut there.
+            text.chars().take(LONGEST).collect()
         })
         .collect())
 }
@@ -135,20 +146,11 @@ fn shorter(number: &str) -> String {
 }
 
 /// A small table of text for the end of a run.
-pub(crate) fn grid(header: &[&str], rows: &[Vec<String>]) -> Result<String, String> {
-    let columns: Vec<ArrayRef> = (0..header.len())
-        .map(|i| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[i]))) as ArrayRef)
-        .collect();
-    let fields: Vec<Field> = header
-        .iter()
-        .map(|h| Field::new(*h, DataType::Utf8, false))
-        .collect();
-    let batch =
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| e.to_string())?;
-    let text = for_eyes(&batch, rows.len()).map_err(|e| e.to_string())?;
-    // The count of rows says nothing here.
-    Ok(text
-        .rsplit_once('\n')
-        .and_then(|(t, _)| t.rsplit_once('\n'))
-        .map_or(text.clone(), |(t, _)| t.to_owned()))
+pub(crate) fn grid(header: &[&str], rows: &[Vec<String>]) -> String {
+    let columns = header.iter().enumerate().map(|(i, name)| Column {
+        name: (*name).to_owned(),
+        cells: rows.iter().map(|row| row[i].clone()).collect(),
+        minor: false,
+    });
+    layout::fitted(columns.collect(), layout::width()).0
 }

@@ -13,7 +13,7 @@ use crate::{show, terminal};
 const MOST_GROUPS: usize = 12;
 
 /// Columns that say what a record is, not what sort it is of.
-const CONTENT: [&str; 4] = ["id", "image", "raw", "text"];
+pub(crate) const CONTENT: [&str; 4] = ["id", "image", "raw", "text"];
 
 /// Prints a table for each output of a select node.
 pub(crate) fn give(plan: &Plan, tables: &HashMap<NodeId, NodeTables>) {
@@ -60,14 +60,14 @@ fn selection(plan: &Plan, tables: &HashMap<NodeId, NodeTables>, id: NodeId) -> O
                 ]
             })
             .collect();
-        text += &show::grid(&[field.name(), "rows", "picked", "share"], &rows).ok()?;
+        text += &show::grid(&[field.name(), "rows", "picked", "share"], &rows);
         text += "\n";
     }
     Some(text.trim_end().to_owned())
 }
 
 /// How often each value of a text column occurs, if it has few of them.
-fn groups(table: &Table, column: &str) -> Option<BTreeMap<String, usize>> {
+pub(crate) fn groups(table: &Table, column: &str) -> Option<BTreeMap<String, usize>> {
     let field = table.field(column)?;
     if *field.data_type() != arrow::datatypes::DataType::Utf8 {
         return None;

@@ -5,11 +5,15 @@ use std::io::{IsTerminal, Write as _};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use trommel_engine::diagnostics::{Problem, Problems};
+use trommel_engine::table::panics_are_caught;
 
 /// A closed pipe (`trommel show ... | head`) ends the program quietly, as it ends others.
 pub(crate) fn set_up() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if panics_are_caught() {
+            return;
+        }
         let text = panic
             .payload()
             .downcast_ref::<String>()

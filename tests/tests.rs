@@ -2,6 +2,8 @@
 
 mod cache;
 mod compile;
+mod crash;
+mod fuzz;
 mod house;
 mod input;
 mod program;

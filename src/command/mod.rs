@@ -1,12 +1,14 @@
 //! The verbs of the program, one file each.
 
 mod check;
+mod compare;
 mod explain;
 mod graph;
 mod init;
 mod kinds;
 mod plan;
 mod run;
+mod runs;
 mod schema;
 mod show;
 
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use trommel_engine::cache::Cache;
 use trommel_engine::compile::{compile, missing_files};
-use trommel_engine::diagnostics::{Problem, Problems};
+use trommel_engine::diagnostics::{Problem, Problems, listed};
 use trommel_engine::node::Registry;
 use trommel_engine::plan::{NodeId, Plan};
 use trommel_engine::spec::{Override, read_pipeline};
@@ -48,6 +50,10 @@ enum Command {
     Run(run::RunArgs),
     /// Look at what a node gave
     Show(show::ShowArgs),
+    /// List the runs of the past, or tell of one
+    Runs(runs::RunsArgs),
+    /// Compare two runs, or two selections
+    Compare(compare::CompareArgs),
     /// Draw the pipeline
     Graph(graph::GraphArgs),
     /// List the kinds of nodes, or one kind's configuration, ports and columns
@@ -81,6 +87,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Explain(args) => explain::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Kinds(args) => kinds::run(&args),
         Command::Schema => Ok(schema::run()),
@@ -160,27 +168,38 @@ impl CacheArgs {
     }
 }
 
-/// A node by the name that the user gave on the command line.
-fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems> {
-    plan.find(name).ok_or_else(|| {
-        let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
-        let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
-        let help = near.map_or_else(
-            || {
-                format!(
-                    "the nodes are {}",
-                    trommel_engine::diagnostics::listed(&names)
-                )
-            },
-            |n| format!("did you mean `{n}`?"),
-        );
-        Problem::error(
-            "call::unknown_node",
-            format!("{option}: the pipeline has no node `{name}`"),
-        )
+/// The nodes of a name that the user gave on the command line: one, or variants of a swept node.
+fn named_nodes(plan: &Plan, name: &str, option: &str) -> Result<Vec<NodeId>, Problems> {
+    let found = plan.matching(name);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
+    let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
+    let help = near.map_or_else(
+        || format!("the nodes are {}", listed(&names)),
+        |n| format!("did you mean `{n}`?"),
+    );
+    let message = format!("{option}: the pipeline has no node `{name}`");
+    Err(Problem::error("call::unknown_node", message)
         .help(help)
-        .into()
-    })
+        .into())
+}
+
+/// The one node of a name that the user gave on the command line.
+fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems> {
+    let found = named_nodes(plan, name, option)?;
+    if let [one] = found[..] {
+        return Ok(one);
+    }
+    let names: Vec<&str> = found
+        .iter()
+        .map(|id| plan.node(*id).name.as_str())
+        .collect();
+    let message = format!("{option}: `{name}` comes in {} variants", names.len());
+    Err(Problem::error("call::variants", message)
+        .help(format!("name one of {}", listed(&names)))
+        .into())
 }
 
 /// A file of the user's that cannot be written.

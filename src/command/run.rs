@@ -9,9 +9,9 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Device;
-use trommel_engine::run::{Listener, RunOptions, run as run_plan};
+use trommel_engine::run::{Listener, RECORDS_KEPT, Recorder, RunOptions, run as run_plan};
 
-use super::{CacheArgs, PipelineArgs, named_node, require_files};
+use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
 use crate::{summary, terminal};
 
@@ -30,12 +30,24 @@ pub(crate) struct RunArgs {
     /// Jobs at a time [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Memory that nodes may plan with, such as 8GB [default: what the machine has free]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
+    /// Stop all nodes at the first failure
+    #[arg(long, conflicts_with = "keep_going")]
+    fail_fast: bool,
+    /// After a failure run all that does not depend on it [default]
+    #[arg(long)]
+    keep_going: bool,
     /// Where models run: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
     /// One JSON object per event on stdout
     #[arg(long)]
     json: bool,
+    /// Records of runs to keep (`trommel runs`); older ones go
+    #[arg(long, value_name = "N", default_value_t = RECORDS_KEPT, hide_default_value = true)]
+    keep_runs: usize,
 }
 
 /// As a shell reports a program that ended by Ctrl-C.
@@ -45,7 +57,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     let plan = Arc::new(args.pipeline.compile_to_run()?);
     let mut targets = Vec::new();
     for name in &args.to {
-        targets.push(named_node(&plan, name, "--to")?);
+        targets.extend(named_nodes(&plan, name, "--to")?);
     }
     let targets = (!targets.is_empty()).then_some(targets);
     let needed = targets.as_ref().map_or_else(
@@ -54,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     );
     let mut force = HashSet::new();
     for name in &args.force {
-        force.insert(named_node(&plan, name, "--force")?);
+        force.extend(named_nodes(&plan, name, "--force")?);
     }
     require_files(&plan, &needed)?;
     let cache = Arc::new(args.cache.open()?);
@@ -64,6 +76,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = RunOptions {
         jobs: args.jobs.map_or(processors, usize::from),
+        memory: args.memory.unwrap_or_else(machine_memory),
+        fail_fast: args.fail_fast,
         device: args.device,
         targets,
         force,
@@ -74,7 +88,32 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     } else {
         Arc::new(Console::new())
     };
-    let (report, tables) = match run_plan(&plan, &cache, options, &listener) {
+    let recorder = Recorder::start(
+        &cache,
+        &plan,
+        &needed,
+        &options,
+        args.keep_runs,
+        listener.clone(),
+    );
+    let (recorder, listener) = match recorder {
+        Ok(recorder) => {
+            let recorder = Arc::new(recorder);
+            (Some(recorder.clone()), recorder as Arc<dyn Listener>)
+        }
+        Err(error) => {
+            unrecorded(&error.to_string());
+            (None, listener)
+        }
+    };
+    let ended = run_plan(&plan, &cache, options, &listener);
+    if let (Some(recorder), Err(error)) = (&recorder, &ended) {
+        recorder.failed(&error.message);
+    }
+    if let Some(trouble) = recorder.and_then(|r| r.trouble()) {
+        unrecorded(&trouble);
+    }
+    let (report, tables) = match ended {
         Ok(done) => done,
         Err(error) => return Ok(super::failed(error.message, error.help)),
     };
@@ -93,6 +132,11 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A run without its record is still a run.
+fn unrecorded(because: &str) {
+    terminal::say(&format!("warning  this run is not recorded: {because}"));
+}
+
 /// The first signal asks for a clean stop, the second one stops at once.
 fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
@@ -104,4 +148,34 @@ fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
         signal_hook::flag::register(signal, cancel.clone())?;
     }
     Ok(())
+}
+
+/// Bytes that the machine has free, for nodes that say what they need.
+fn machine_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.map_or(u64::MAX, |kib| kib << 10)
+}
+
+/// `8GB`, `512 MiB` or bytes; powers of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_alphabetic()).trim();
+    let scale = match text[text.trim_end_matches(|c: char| c.is_alphabetic()).len()..]
+        .to_lowercase()
+        .as_str()
+    {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1_u64 << 40,
+        _ => return Err(format!("`{text}` is no size; write for example 8GB")),
+    };
+    let number: f64 = digits
+        .parse()
+        .ok()
+        .filter(|n: &f64| n.is_finite() && *n > 0.0)
+        .ok_or_else(|| format!("`{text}` is no size; write for example 8GB"))?;
+    Ok((number * scale as f64) as u64)
 }

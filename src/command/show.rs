@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use trommel_engine::diagnostics::{Problem, Problems, nearest};
+use trommel_engine::node::first_part;
 use trommel_engine::run::inspect;
 use trommel_engine::table::Table;
 
@@ -45,11 +46,10 @@ enum ShowFormat {
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
     let plan = args.pipeline.compile_to_run()?;
-    let (name, port) = args
-        .node
-        .split_once('.')
-        .map_or((args.node.as_str(), None), |(n, p)| (n, Some(p)));
+    let name = first_part(&args.node);
+    let port = args.node.get(name.len() + 1..);
     let id = named_node(&plan, name, "show")?;
+    let name = plan.node(id).name.as_str();
     let needed = plan.ancestors([id]);
     require_files(&plan, &needed)?;
     let cache = args.cache.open()?;

@@ -65,7 +65,8 @@ fn rows_that_move_between_chunks_are_not_computed_again() {
         log.line(),
         format!("rows, clip 1/2501, judge, selected; {written}")
     );
-    assert_eq!(log.outcome.stdout.matches(r#""chunks":3"#).count(), 3);
+    let chunks = log.outcome.stdout.matches(r#""event":"chunk""#);
+    assert_eq!(chunks.count(), 3);
 
     let picked: Vec<Value> = serde_json::from_str(&project.read("out.json")).expect("JSON");
     let score = |record: &Value| record["id"].as_u64().expect("a number") * 7919 % 2503;

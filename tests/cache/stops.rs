@@ -1,14 +1,11 @@
-//! Runs that are killed or interrupted: the next one goes on from what is done.
+//! Runs that are interrupted: the next one goes on from what is done. (Those that are killed: tests/crash.)
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::golden::golden;
 use crate::support::{Project, program};
-
-const ROUNDS: u32 = 5;
 
 fn started(project: &Project, arguments: &[&str]) -> Child {
     let call = [&["run", "p.yaml", "--json"], arguments].concat();
@@ -17,30 +14,6 @@ fn started(project: &Project, arguments: &[&str]) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts")
-}
-
-#[test]
-fn a_run_that_is_killed_and_run_again_gives_the_same_bytes() {
-    let project = golden();
-    let outputs = || (project.read("out.json"), project.read("out.json.lock.json"));
-    let start = Instant::now();
-    project.ran(&["--cache", "undisturbed"]);
-    let whole = start.elapsed();
-    let expected = outputs();
-    for round in 0..ROUNDS {
-        for name in ["out.json", "out.json.lock.json"] {
-            fs::remove_file(project.path(name)).expect("removed");
-        }
-        let cache = format!("killed-{round}");
-        let arguments = ["--cache", cache.as_str()];
-        let mut child = started(&project, &arguments);
-        // Spread over the run, a little off the even places.
-        std::thread::sleep(whole * (2 * round + 1) / (2 * ROUNDS) + Duration::from_millis(7));
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        project.ran(&arguments);
-        assert_eq!(outputs(), expected, "round {round}");
-    }
 }
 
 #[test]

@@ -4,10 +4,12 @@ mod events;
 pub(crate) mod golden;
 mod llava;
 mod project;
+mod random;
 
 pub(crate) use events::Log;
 pub(crate) use llava::{Record, llava};
 pub(crate) use project::{Outcome, Project, program, run_in};
+pub(crate) use random::{Random, number_from};
 
 use std::path::PathBuf;
 

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_trommel");
+
 /// A folder that goes when the test ends.
 pub(crate) struct Project {
     folder: TempDir,
@@ -46,6 +48,14 @@ impl Project {
         run_in(self.folder.path(), arguments)
     }
 
+    /// Runs a shell script that calls the program as `"$PROGRAM"`, for what only a shell can arrange.
+    pub(crate) fn script(&self, script: &str) -> Outcome {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).env("PROGRAM", PROGRAM);
+        settle(&mut shell, self.folder.path());
+        finished(&mut shell, self.folder.path())
+    }
+
     /// As `run`, with variables of the environment.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         let folder = self.folder.path();
@@ -83,9 +93,14 @@ pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Outcome {
 
 /// A call of the program in `folder`, not started yet.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trommel"));
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments);
+    settle(&mut command, folder);
     command
-        .args(arguments)
+}
+
+fn settle(command: &mut Command, folder: &Path) {
+    command
         .current_dir(folder)
         .env_remove("TROMMEL_CACHE")
         .env_remove("TROMMEL_WORKER")
@@ -93,7 +108,6 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
         .env("TROMMEL_TEST_SECRET", "hunter2")
         .env("HF_HUB_CACHE", "/no/hub/cache")
         .env("NO_COLOR", "1");
-    command
 }
 
 fn finished(command: &mut Command, folder: &Path) -> Outcome {

@@ -21,6 +21,14 @@ pub struct TableEntry {
     pub seconds: f64,
 }
 
+impl TableEntry {
+    /// All that it consists of.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        let ports = self.ports.iter().chain(&self.quarantined);
+        ports.flat_map(|port| &port.pieces)
+    }
+}
+
 /// The own columns of a port; `key` and `unique_idx` of an input's rows are put to them on loading.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PortEntry {

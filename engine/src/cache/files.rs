@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{CacheError, publish};
+use super::publish::publish_hint;
+use super::{CacheError, seal};
 use crate::table::Digest;
 
 /// A file changed so shortly before it was digested may change again within the same tick of the
@@ -27,6 +28,8 @@ struct Stamp {
 /// Digests of files by their content.
 pub struct FileDigests {
     path: PathBuf,
+    /// The folder for temporary files.
+    temporary: PathBuf,
     memo: Mutex<Memo>,
 }
 
@@ -37,10 +40,11 @@ struct Memo {
 }
 
 impl FileDigests {
-    pub(super) fn load(path: PathBuf) -> Self {
+    pub(super) fn load(path: PathBuf, temporary: PathBuf) -> Self {
         let known = read_memo(&path);
         Self {
             path,
+            temporary,
             memo: Mutex::new(Memo { known, new: false }),
         }
     }
@@ -113,24 +117,25 @@ impl FileDigests {
         // Another process may have saved meanwhile; what it knows is kept.
         let mut all = read_memo(&self.path);
         all.extend(memo.known.iter().map(|(p, e)| (p.clone(), *e)));
-        publish::<CacheError>(&self.path, |file| {
-            let mut text = Vec::with_capacity(all.len() * 160);
-            for (path, (stamp, digest)) in &all {
-                let Some(path) = path.to_str().filter(|p| !p.contains('\n')) else {
-                    continue;
-                };
-                let Stamp {
-                    size,
-                    modified,
-                    changed,
-                    inode,
-                } = stamp;
-                // Writing to memory cannot fail.
-                let _ = writeln!(text, "{digest} {size} {modified} {changed} {inode} {path}");
-            }
-            file.write_all(&text)
-                .map_err(CacheError::io("write", &self.path))
-        })?;
+        let mut text = Vec::with_capacity(all.len() * 160);
+        for (path, (stamp, digest)) in &all {
+            let Some(path) = path.to_str().filter(|p| !p.contains('\n')) else {
+                continue;
+            };
+            let Stamp {
+                size,
+                modified,
+                changed,
+                inode,
+            } = stamp;
+            // Writing to memory cannot fail.
+            let _ = writeln!(text, "{digest} {size} {modified} {changed} {inode} {path}");
+        }
+        publish_hint(
+            &self.temporary,
+            &self.path,
+            &seal::sealed(&self.path, &text),
+        )?;
         memo.new = false;
         Ok(())
     }
@@ -175,7 +180,8 @@ impl Stamp {
 }
 
 fn read_memo(path: &Path) -> HashMap<PathBuf, (Stamp, Digest)> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = seal::read(path).and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text.unwrap_or_default();
     text.lines().filter_map(memo_line).collect()
 }
 
@@ -201,11 +207,11 @@ mod tests {
         let (data, memo) = (folder.path().join("a b.txt"), folder.path().join("files"));
         fs::write(&data, "one").unwrap();
         std::thread::sleep(std::time::Duration::from_millis(80));
-        let first = FileDigests::load(memo.clone());
+        let first = FileDigests::load(memo.clone(), folder.path().into());
         let digest = first.digest(&data).unwrap();
         assert_eq!(digest, Digest::of_bytes(b"one"));
         first.save().unwrap();
-        let second = FileDigests::load(memo);
+        let second = FileDigests::load(memo, folder.path().into());
         assert_eq!(second.memo.lock().unwrap().known.len(), 1);
         fs::write(&data, "one").unwrap();
         assert_eq!(second.digest(&data).unwrap(), digest);

@@ -2,18 +2,33 @@
 //!
 //! Knows tables and files. Knows nothing of nodes, plans or scheduling.
 
+mod care;
 mod entry;
 mod error;
 mod files;
+mod guard;
+mod lock;
 mod manifest;
+mod objects;
 mod publish;
 mod rows;
+mod runs;
+mod seal;
 mod store;
+mod sweep;
 
+pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
 pub use entry::{ChunkEntry, Existence, Piece, PortEntry, TableEntry};
 pub use error::CacheError;
 pub use files::FileDigests;
+pub use guard::{Corrupt, Verify};
+pub use lock::{InUse, KeyLock};
 pub use manifest::Manifest;
+pub use objects::Stored;
 pub use publish::publish;
 pub use rows::{RowIndex, RowPlace};
-pub use store::{Cache, Stored};
+pub use runs::{
+    Chunks, NodeState, RecordedFile, RecordedInput, RecordedNode, RecordedOutput, RunFolder,
+    RunNode, RunOutput, RunPipeline, RunRecord, RunState, RunWorker, utc,
+};
+pub use store::Cache;

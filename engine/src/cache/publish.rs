@@ -1,12 +1,16 @@
 //! Publishing: a file is written under a temporary name, flushed, and renamed into place.
 //!
-//! A crash at any moment leaves the old file or the new one, never a part of one.
+//! A crash at any moment, a power cut too, leaves the old file or the new one, never a part of one.
+//! A power cut may take back the last renames; [`flush_folder`] is for what must not be lost even then.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::CacheError;
+
+/// How temporary files are called.
+pub(super) const PREFIX: &str = ".trommel-";
 
 /// Writes `path` by `write`, through a temporary file in the same folder.
 pub fn publish<E: From<CacheError>>(
@@ -17,24 +21,69 @@ pub fn publish<E: From<CacheError>>(
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(CacheError::io("create the folder", folder))?;
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".trommel-")
-        .tempfile_in(folder)
-        .map_err(CacheError::io("write in", folder))?;
-    write(temporary.as_file_mut())?;
-    temporary
-        .as_file_mut()
-        .flush()
-        .map_err(CacheError::io("write", path))?;
-    temporary
-        .as_file()
-        .sync_data()
-        .map_err(CacheError::io("flush", path))?;
-    open_to_all(temporary.as_file());
-    temporary
-        .persist(path)
+    publish_through(folder, path, write)
+}
+
+/// As [`publish`]; the temporary file stands in the folder `temporary`, on the same disk.
+pub(super) fn publish_through<E: From<CacheError>>(
+    temporary: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    replace(temporary, path, |file| {
+        write(file)?;
+        file.flush().map_err(CacheError::io("write", path))?;
+        file.sync_data().map_err(CacheError::io("flush", path))?;
+        Ok(())
+    })
+}
+
+/// As [`publish_through`], but nothing is flushed to the disk: for what carries a seal, so that a torn file is seen, and is
+/// only a hint, so that one that cannot be written costs no more than a look. A cache that is full or may only be read goes
+/// on without.
+pub(super) fn publish_hint(temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
+    let published = replace(temporary, path, |file| {
+        file.write_all(bytes).map_err(CacheError::io("write", path))
+    });
+    match published {
+        Err(error) if error.is_full() || error.is_read_only() => Ok(()),
+        other => other,
+    }
+}
+
+fn replace<E: From<CacheError>>(
+    temporary: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    for folder in [Some(temporary), path.parent()].into_iter().flatten() {
+        fs::create_dir_all(folder).map_err(CacheError::io("create the folder", folder))?;
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempfile_in(temporary)
+        .map_err(CacheError::io("write in", temporary))?;
+    write(file.as_file_mut())?;
+    open_to_all(file.as_file());
+    file.persist(path)
         .map_err(|e| CacheError::io("rename into place", path)(e.error))?;
+    Ok(())
+}
+
+/// Makes the names in a folder, and its own name, outlast a power cut.
+pub(super) fn flush_folder(folder: &Path) -> Result<(), CacheError> {
+    for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+        let flushed = File::open(folder).and_then(|f| f.sync_all());
+        match flushed {
+            // Some file systems flush no folders; there is nothing more to do on them.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) => {}
+            other => other.map_err(CacheError::io("flush", folder))?,
+        }
+    }
     Ok(())
 }
 

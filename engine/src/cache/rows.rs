@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
-use super::{Cache, CacheError, publish};
+use super::{Cache, CacheError, seal};
 use crate::table::{Digest, RowDigest};
 
 /// Stands in an index file for a row that failed; no digest is all zeros.
@@ -33,16 +34,11 @@ impl RowIndex {
             return index;
         };
         for file in folder.flatten() {
-            let Ok(bytes) = fs::read(file.path()) else {
+            let Some((object, rows)) = read(&file.path()) else {
                 continue;
             };
-            let Some((object, rows)) = bytes.split_first_chunk::<32>() else {
-                continue;
-            };
-            let object = Digest::from_bytes(*object);
-            if rows.len() % FAILED.len() == 0 && cache.has_object(object) {
-                let (rows, _) = rows.as_chunks::<16>();
-                index.add(object, rows);
+            if cache.has_object(object) {
+                index.add(object, &rows);
             }
         }
         index
@@ -85,14 +81,24 @@ impl RowIndex {
             rows[row] = FAILED;
         }
         let path = cache.rows_folder(identity).join(chunk.to_string());
-        publish::<CacheError>(&path, |file| {
-            let mut bytes = Vec::with_capacity(32 + rows.len() * 16);
-            bytes.extend_from_slice(object.as_bytes());
-            bytes.extend(rows.iter().flatten());
+        let mut bytes = Vec::with_capacity(32 + rows.len() * 16);
+        bytes.extend_from_slice(object.as_bytes());
+        bytes.extend(rows.iter().flatten());
+        let bytes = seal::sealed(&path, &bytes);
+        cache.publish(&path, |file| {
             file.write_all(&bytes)
                 .map_err(CacheError::io("write", &path))
         })?;
         self.add(object, &rows);
         Ok(())
     }
+}
+
+/// An object and which rows lie in it.
+pub(super) fn read(path: &Path) -> Option<(Digest, Vec<RowDigest>)> {
+    let bytes = seal::read(path)?;
+    let (object, rows) = bytes.split_first_chunk::<32>()?;
+    let (rows, rest) = rows.as_chunks::<16>();
+    let object = Digest::from_bytes(*object);
+    rest.is_empty().then(|| (object, rows.to_vec()))
 }

@@ -1,59 +1,87 @@
-//! Objects and entries on disk.
+//! The cache folder: entries and notes by key.
 //!
 //! ```text
-//! objects/ab/DIGEST        one record batch as an Arrow IPC file, named by its columns' digests
-//! tables/ab/KEY.json       what a node gave, and the manifest of the key
-//! chunks/ab/KEY.json       what a row-wise node gave for a chunk
+//! objects/ab/DIGEST        one record batch as an Arrow IPC file, named by its content (objects.rs)
+//! tables/ab/KEY.entry      what a node gave, and the manifest of the key
+//! chunks/ab/KEY.entry      what a row-wise node gave for a chunk
 //! rows/IDENTITY/KEY        which rows an identity has computed (rows.rs)
-//! last/DIGEST.json         the manifest of a pipeline's node when it last ran
-//! outputs/DIGEST.json      what an output file was written from
+//! last/ab/DIGEST.entry     what a pipeline's node was made from when it last ran
+//! outputs/ab/DIGEST.entry  what an output file was written from
+//! runs/ID/                 what happened in a run
 //! files                    content digests by (path, size, times, inode) (files.rs)
+//! corrupt/                 what was not as it was stored (guard.rs)
+//! locks/ tmp/ scratch/     who does what just now (lock.rs, sweep.rs)
 //! ```
+//!
+//! All but objects is sealed (seal.rs). Objects stand before the entries that name them, so an entry that is there
+//! speaks of objects that were there; who reads it looks whether they still are.
 
-use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::entry::{ChunkEntry, Existence, Piece, TableEntry};
-use super::{CacheError, FileDigests, publish};
-use crate::table::{Column, Digest, Digester, StoredBatch, array_digest, write_batch};
+use super::guard::Keeper;
+use super::lock::{InUse, use_cache};
+use super::publish::{flush_folder, publish_hint, publish_through};
+use super::{CacheError, FileDigests, Verify, seal, sweep};
+use crate::table::Digest;
 
-/// A cache folder.
+/// A cache folder, in use until this is dropped.
 pub struct Cache {
     root: PathBuf,
     pub files: FileDigests,
-}
-
-/// A batch that was put into the cache.
-pub struct Stored {
-    pub piece: Piece,
-    pub batch: Arc<StoredBatch>,
+    pub(super) keeper: Arc<Keeper>,
+    _use: Option<InUse>,
 }
 
 impl Cache {
     /// Opens a cache folder and makes it if need be.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
-        let root: PathBuf = root.into();
-        fs::create_dir_all(&root).map_err(CacheError::io("create the cache folder", &root))?;
-        let root = root.canonicalize().map_err(CacheError::io("find", &root))?;
-        let ignore = root.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, "*\n").map_err(CacheError::io("write", &ignore))?;
+        Self::open_patiently(root, |_| ())
+    }
+
+    /// As `open`; `waiting` is told who collects the cache, if that has to be waited for.
+    pub fn open_patiently(
+        root: impl Into<PathBuf>,
+        waiting: impl FnOnce(&str),
+    ) -> Result<Self, CacheError> {
+        let root = found(root.into())?;
+        sweep::sweep_old(&root);
+        let in_use = use_cache(&root, waiting)?;
+        Ok(Self {
+            _use: Some(in_use),
+            ..Self::unlocked(root)
+        })
+    }
+
+    /// For who has the cache alone.
+    pub(super) fn unlocked(root: PathBuf) -> Self {
+        Self {
+            files: FileDigests::load(root.join("files"), temporary(&root)),
+            keeper: Arc::new(Keeper::new(&root, Verify::default())),
+            root,
+            _use: None,
         }
-        let files = FileDigests::load(root.join("files"));
-        Ok(Self { root, files })
+    }
+
+    /// The cache with another policy of checking what is read.
+    #[must_use]
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.keeper = Arc::new(Keeper::new(&self.root, verify));
+        self
     }
 
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    fn place(&self, group: &str, digest: Digest, ending: &str) -> PathBuf {
+    pub(super) fn place(&self, group: &str, digest: Digest, ending: &str) -> PathBuf {
         let hex = digest.to_string();
         self.root
             .join(group)
@@ -61,62 +89,19 @@ impl Cache {
             .join(format!("{hex}{ending}"))
     }
 
-    pub fn object_path(&self, object: Digest) -> PathBuf {
-        self.place("objects", object, "")
-    }
-
-    /// Stores a batch; one that is there already costs only its digest.
-    pub fn put(&self, batch: &RecordBatch) -> Result<Stored, CacheError> {
-        let columns: Vec<Digest> = batch.columns().iter().map(|c| array_digest(c)).collect();
-        let mut digester = Digester::new("trommel.object.1");
-        for (field, digest) in batch.schema().fields().iter().zip(&columns) {
-            digester.push(field.name(), digest.as_bytes());
-        }
-        digester.push("rows", &(batch.num_rows() as u64).to_le_bytes());
-        let object = digester.finish();
-        let path = self.object_path(object);
-        if !is_whole(&path) {
-            publish(&path, |file| {
-                write_batch(file, batch).map_err(|source| CacheError::Arrow {
-                    path: path.clone(),
-                    source,
-                })
-            })?;
-        }
-        let piece = Piece {
-            rows: batch.num_rows(),
-            object,
-            columns,
-        };
-        Ok(Stored {
-            piece,
-            batch: StoredBatch::new(path),
-        })
-    }
-
-    /// The columns of a piece, to be read when needed.
-    pub fn columns(&self, piece: &Piece) -> Vec<Column> {
-        let batch = StoredBatch::new(self.object_path(piece.object));
-        let columns = piece.columns.iter().enumerate();
-        columns
-            .map(|(index, &digest)| Column::new(digest, batch.clone(), index))
-            .collect()
-    }
-
-    pub fn has_object(&self, object: Digest) -> bool {
-        is_whole(&self.object_path(object))
+    /// Publishes a file that must not be torn.
+    pub(super) fn publish(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&mut File) -> Result<(), CacheError>,
+    ) -> Result<(), CacheError> {
+        publish_through(&temporary(&self.root), path, write)
     }
 
     /// The entry under a key, if its objects are there and what it depends on still holds.
     pub fn table(&self, key: Digest) -> Option<TableEntry> {
-        let entry: TableEntry = read_json(&self.place("tables", key, ".json"))?;
-        let whole = entry
-            .ports
-            .iter()
-            .chain(&entry.quarantined)
-            .flat_map(|p| &p.pieces)
-            .all(|p| self.has_object(p.object));
-        if !whole {
+        let entry: TableEntry = read(&self.table_path(key))?;
+        if !entry.pieces().all(|p| self.has_object(p.object)) {
             return None;
         }
         if entry.existence && !self.existence(key)?.still_holds() {
@@ -125,41 +110,53 @@ impl Cache {
         Some(entry)
     }
 
+    /// Stores a node's result. It outlasts a power cut once this returns.
     pub fn put_table(
         &self,
         key: Digest,
         entry: &TableEntry,
         existence: &Existence,
     ) -> Result<(), CacheError> {
+        let objects = entry.pieces().map(|p: &Piece| self.object_path(p.object));
+        let folders: BTreeSet<PathBuf> = objects
+            .filter_map(|path| path.parent().map(Path::to_owned))
+            .collect();
+        folders.iter().try_for_each(|folder| flush_folder(folder))?;
         if entry.existence {
-            let path = self.place("tables", key, ".existence");
-            publish::<CacheError>(&path, |file| {
-                let lines: Vec<_> = existence
-                    .0
-                    .iter()
-                    .map(|(p, e)| (p.to_string_lossy(), *e))
-                    .collect();
-                serde_json::to_writer(file, &lines)
-                    .map_err(|e| CacheError::io("write", &path)(e.into()))
-            })?;
+            let lines: Vec<_> = existence
+                .0
+                .iter()
+                .map(|(p, e)| (p.to_string_lossy(), *e))
+                .collect();
+            self.write(&self.existence_path(key), &lines)?;
         }
-        write_json(&self.place("tables", key, ".json"), entry)
+        let path = self.table_path(key);
+        self.write(&path, entry)?;
+        path.parent().map_or(Ok(()), flush_folder)
     }
 
     fn existence(&self, key: Digest) -> Option<Existence> {
-        let lines: Vec<(String, bool)> = read_json(&self.place("tables", key, ".existence"))?;
+        let lines: Vec<(String, bool)> = read(&self.existence_path(key))?;
         Some(Existence(
             lines.into_iter().map(|(p, e)| (p.into(), e)).collect(),
         ))
     }
 
+    pub(super) fn table_path(&self, key: Digest) -> PathBuf {
+        self.place("tables", key, ".entry")
+    }
+
+    pub(super) fn existence_path(&self, key: Digest) -> PathBuf {
+        self.place("tables", key, ".existence")
+    }
+
     pub fn chunk(&self, key: Digest) -> Option<ChunkEntry> {
-        let entry: ChunkEntry = read_json(&self.place("chunks", key, ".json"))?;
+        let entry: ChunkEntry = read(&self.place("chunks", key, ".entry"))?;
         self.has_object(entry.piece.object).then_some(entry)
     }
 
     pub fn put_chunk(&self, key: Digest, entry: &ChunkEntry) -> Result<(), CacheError> {
-        write_json(&self.place("chunks", key, ".json"), entry)
+        self.write(&self.place("chunks", key, ".entry"), entry)
     }
 
     pub(super) fn rows_folder(&self, identity: Digest) -> PathBuf {
@@ -168,19 +165,30 @@ impl Cache {
 
     /// A small record of the engine's own, by group and name.
     pub fn note<T: DeserializeOwned>(&self, group: &str, name: &str) -> Option<T> {
-        read_json(&self.place(group, Digest::of_bytes(name.as_bytes()), ".json"))
+        read(&self.note_path(group, name))
     }
 
+    /// Notes are hints: a power cut may take the last ones, and a cache that is full or may only be read goes on without.
     pub fn put_note(
         &self,
         group: &str,
         name: &str,
         value: &impl Serialize,
     ) -> Result<(), CacheError> {
-        write_json(
-            &self.place(group, Digest::of_bytes(name.as_bytes()), ".json"),
-            value,
-        )
+        let path = self.note_path(group, name);
+        publish_hint(&temporary(&self.root), &path, &bytes(&path, value)?)
+    }
+
+    fn note_path(&self, group: &str, name: &str) -> PathBuf {
+        self.place(group, Digest::of_bytes(name.as_bytes()), ".entry")
+    }
+
+    fn write(&self, path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
+        let bytes = bytes(path, value)?;
+        self.publish(path, |file| {
+            file.write_all(&bytes)
+                .map_err(CacheError::io("write", path))
+        })
     }
 
     /// A fresh folder for a node's scratch files; removed when dropped.
@@ -191,27 +199,34 @@ impl Cache {
     }
 }
 
-/// Whether an object is there to its end: Arrow files end as they begin. One that was cut counts as not there.
-fn is_whole(path: &Path) -> bool {
-    const MARK: &[u8] = b"ARROW1";
-    let mut end = [0; MARK.len()];
-    let read = fs::File::open(path).and_then(|mut file| {
-        file.seek(SeekFrom::End(-(MARK.len() as i64)))?;
-        file.read_exact(&mut end)
-    });
-    read.is_ok() && end == MARK
+/// The cache folder at `root`, made if need be.
+pub(super) fn found(root: PathBuf) -> Result<PathBuf, CacheError> {
+    fs::create_dir_all(&root).map_err(CacheError::io("create the cache folder", &root))?;
+    let root = root.canonicalize().map_err(CacheError::io("find", &root))?;
+    let ignore = root.join(".gitignore");
+    if !ignore.exists() {
+        let written = fs::write(&ignore, "*\n").map_err(CacheError::io("write", &ignore));
+        written.or_else(|error| {
+            if error.is_read_only() {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })?;
+    }
+    Ok(root)
+}
+
+fn temporary(root: &Path) -> PathBuf {
+    root.join("tmp")
 }
 
 /// What cannot be read counts as not there: the work is done again.
-fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&seal::read(path)?).ok()
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError> {
-    publish::<CacheError>(path, |file| {
-        let bytes =
-            serde_json::to_vec(value).map_err(|e| CacheError::io("write", path)(e.into()))?;
-        file.write_all(&bytes)
-            .map_err(CacheError::io("write", path))
-    })
+fn bytes(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, CacheError> {
+    let json = serde_json::to_vec(value).map_err(|e| CacheError::io("write", path)(e.into()))?;
+    Ok(seal::sealed(path, &json))
 }

@@ -65,9 +65,8 @@ pub(super) fn check_origins(inputs: &[PlanInput], builder: &PlanBuilder, problem
     for input in inputs {
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
-                let of = origin(input).map(|(place, _)| place);
-                let made_by = builder.nodes().find(|n| Some(n.place.range.start) == of);
-                made_by.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
+                let of = origin(input).and_then(|(node, _)| builder.nodes().nth(node));
+                of.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
             };
             problems.push(
                 Problem::error(

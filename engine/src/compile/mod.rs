@@ -8,6 +8,7 @@ mod nodes;
 mod order;
 mod outputs;
 mod references;
+mod variants;
 
 use crate::diagnostics::Problems;
 use crate::node::Registry;
@@ -20,10 +21,11 @@ pub use files::missing_files;
 pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
     let mut problems = pipeline.faults.clone();
     let drafts = nodes::decode(pipeline, registry, &mut problems);
+    let (drafts, sources) = variants::expand(pipeline, drafts, registry, &mut problems);
     let order = order::order(&drafts, &mut problems);
     let mut builder = PlanBuilder::new();
     let ids = references::connect(drafts, &order, &mut builder, &mut problems);
-    let outputs = outputs::connect(pipeline, registry, &ids, &builder, &mut problems);
+    let outputs = outputs::connect(pipeline, &sources, registry, &ids, &builder, &mut problems);
     if problems.has_errors() {
         return Err(problems.sorted());
     }
@@ -77,8 +79,12 @@ fn warn_unneeded(plan: &Plan, problems: &mut Problems) {
         "a run leaves them out; --to {} runs one all the same",
         unneeded[0].name
     ));
+    let mut before = None;
     for node in shown {
-        problem = problem.at(&node.place, "not run");
+        // The variants of a swept node stand at one place.
+        if before.replace(&node.place.range) != Some(&node.place.range) {
+            problem = problem.at(&node.place, "not run");
+        }
     }
     problems.push(problem);
 }

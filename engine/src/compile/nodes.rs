@@ -1,9 +1,9 @@
 //! Decodes the configuration of every node by its kind.
 
 use crate::diagnostics::{Place, Problem, Problems, Spanned, nearest};
-use crate::node::{Contract, Entry, ErasedConfig, Registry};
+use crate::node::{Contract, Entry, ErasedConfig, Registry, first_part};
 use crate::plan::OnError;
-use crate::spec::{Data, NodeSpec, Pipeline, Value};
+use crate::spec::{Data, NodeSpec, Pipeline, Value, Variant};
 
 /// A node whose references are still words.
 pub(super) struct Draft {
@@ -12,6 +12,20 @@ pub(super) struct Draft {
     pub config: Box<dyn ErasedConfig>,
     pub contract: Contract,
     pub on_error: OnError,
+    /// What the swept names that it depends on stand for.
+    pub variant: Variant,
+    /// The nodes behind `contract.inputs`, where they are not those that the references name.
+    pub targets: Option<Vec<String>>,
+}
+
+impl Draft {
+    /// The name of the node that an input comes from.
+    pub(super) fn target(&self, input: usize) -> &str {
+        match &self.targets {
+            Some(targets) => &targets[input],
+            None => first_part(&self.contract.inputs[input].text),
+        }
+    }
 }
 
 /// A node whose configuration is wrong still has a name that others may refer to.
@@ -37,7 +51,7 @@ pub(super) fn decode(pipeline: &Pipeline, registry: &Registry, problems: &mut Pr
     drafts
 }
 
-fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft, Problems> {
+pub(super) fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft, Problems> {
     let Some(kind) = registry.find(&node.kind.value) else {
         return Err(unknown_kind(&node.kind, registry).into());
     };
@@ -81,6 +95,8 @@ fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft, Problems> 
         config: decoded,
         contract,
         on_error: on_error.map(|(_, value)| value).unwrap_or_default(),
+        variant: node.variant.clone(),
+        targets: None,
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) fn order(drafts: &Drafts, problems: &mut Problems) -> Vec<usize> {
         .map(|draft| {
             let inputs = draft.contract.inputs.iter().enumerate();
             inputs
-                .filter_map(|(i, need)| Some((*by_name.get(node_of(&need.text))?, i)))
+                .filter_map(|(i, _)| Some((*by_name.get(draft.target(i))?, i)))
                 .collect()
         })
         .collect();
@@ -51,11 +51,6 @@ pub(super) fn order(drafts: &Drafts, problems: &mut Problems) -> Vec<usize> {
         cycles(nodes, &reads, &waiting, problems);
     }
     order
-}
-
-/// The node that a reference begins with.
-pub(super) fn node_of(reference: &str) -> &str {
-    reference.split('.').next().unwrap_or_default()
 }
 
 /// Every node that is left waits for another one that is left, so walking back ends in a circle.

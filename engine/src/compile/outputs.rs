@@ -10,6 +10,7 @@ use crate::spec::{OutputSpec, Pipeline};
 
 pub(super) fn connect(
     pipeline: &Pipeline,
+    sources: &[Option<String>],
     registry: &Registry,
     names: &Names,
     builder: &PlanBuilder,
@@ -17,8 +18,9 @@ pub(super) fn connect(
 ) -> Vec<PlanOutput> {
     let mut outputs = Vec::new();
     let mut paths: HashMap<std::path::PathBuf, crate::diagnostics::Place> = HashMap::new();
-    for spec in &pipeline.outputs {
-        let Some(output) = connect_one(spec, registry, names, builder, problems) else {
+    for (spec, source) in pipeline.outputs.iter().zip(sources) {
+        let Some(output) = connect_one(spec, source.as_deref(), registry, names, builder, problems)
+        else {
             continue;
         };
         if let Some(first) = paths.insert(output.path.path().to_owned(), output.path.place.clone())
@@ -39,6 +41,7 @@ pub(super) fn connect(
 
 fn connect_one(
     spec: &OutputSpec,
+    source: Option<&str>,
     registry: &Registry,
     names: &Names,
     builder: &PlanBuilder,
@@ -57,21 +60,21 @@ fn connect_one(
             .help(suggest(&spec.format.value, "format", &all)),
         );
     }
-    let owner = &spec.place;
-    let path = match DataPath::from_value(&spec.path, owner) {
+    let path = match DataPath::from_value(&spec.path, &spec.path.place) {
         Ok(path) => Some(path),
         Err(found) => {
             problems.extend(found);
             None
         }
     };
-    let found = match find(&spec.from.value, &spec.from.place, None, names, builder) {
-        Ok(found) => found,
-        Err(problem) => {
-            problems.push(*problem);
-            None
-        }
-    };
+    let (text, place) = (&spec.from.value, &spec.from.place);
+    let found = source.map_or(Ok(None), |node| {
+        find(node, text, place, None, names, builder)
+    });
+    let found = found.unwrap_or_else(|problem| {
+        problems.push(*problem);
+        None
+    });
     let (format, path, (from, port, _)) = (format?, path?, found?);
     let columns = &builder.node(from).ports[port];
     for (name, wanted) in format.needs() {

@@ -5,9 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
-use super::order::node_of;
 use crate::diagnostics::{Place, Problem, Problems, nearest, suggest};
-use crate::node::{Contract, InputNeed, RowsOf};
+use crate::node::{Contract, InputNeed, RowsOf, reference_parts, split_variant};
 use crate::plan::{NodeId, PlanBuilder, PlanInput, PlanNode, PortColumns};
 use crate::table::{ColumnType, KEY, UNIQUE_IDX};
 
@@ -30,7 +29,8 @@ impl Names {
     /// What to write instead of the name of a node that there is not.
     fn suggestion(&self, name: &str) -> Option<String> {
         self.suggestions.set(self.suggestions.get().checked_sub(1)?);
-        let others = self.all.iter().filter(|&other| *other != self.asking);
+        let asking = split_variant(&self.asking).0;
+        let others = self.all.iter().filter(|&other| other != asking);
         let others: Vec<&str> = others.map(String::as_str).collect();
         Some(suggest(name, "node", &others))
     }
@@ -45,12 +45,7 @@ pub(super) fn connect(
 ) -> Names {
     let mut names = Names {
         nodes: HashMap::new(),
-        all: drafts
-            .good
-            .iter()
-            .map(|d| d.name.value.clone())
-            .chain(drafts.broken.clone())
-            .collect(),
+        all: all_names(&drafts),
         broken: drafts.broken.into_iter().collect(),
         asking: String::new(),
         suggestions: Cell::new(MOST_SUGGESTIONS),
@@ -80,6 +75,17 @@ pub(super) fn connect(
     names
 }
 
+/// Every node once, whatever variants it has.
+fn all_names(drafts: &Drafts) -> Vec<String> {
+    let good = drafts.good.iter().map(|d| d.name.value.as_str());
+    let mut names: Vec<String> = good
+        .chain(drafts.broken.iter().map(String::as_str))
+        .map(|name| split_variant(name).0.to_owned())
+        .collect();
+    names.dedup();
+    names
+}
+
 fn connect_node(
     draft: Draft,
     names: &Names,
@@ -89,8 +95,8 @@ fn connect_node(
     let mut found = Problems::default();
     let mut complete = true;
     let mut inputs = Vec::new();
-    for need in &draft.contract.inputs {
-        match resolve(need, names, builder) {
+    for (number, need) in draft.contract.inputs.iter().enumerate() {
+        match resolve(need, draft.target(number), names, builder) {
             Ok(Some(input)) => {
                 check_reads(&input, builder, &mut found);
                 inputs.push(input);
@@ -108,12 +114,7 @@ fn connect_node(
         return None;
     }
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
-    let ports = port_columns(
-        &draft.contract,
-        &inputs,
-        builder,
-        draft.name.place.range.start,
-    );
+    let ports = port_columns(&draft.contract, &inputs, builder, builder.count());
     Some(PlanNode {
         name: draft.name.value,
         place: draft.name.place,
@@ -130,6 +131,7 @@ fn connect_node(
 /// None: it refers to a node with faults of its own.
 fn resolve(
     need: &InputNeed,
+    target: &str,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Option<PlanInput>, Box<Problem>> {
@@ -138,7 +140,8 @@ fn resolve(
         .first()
         .filter(|_| need.is_column)
         .map(|r| r.types.as_slice());
-    let Some((from, port, column)) = find(&need.text, &need.place, types, names, builder)? else {
+    let Some((from, port, column)) = find(target, &need.text, &need.place, types, names, builder)?
+    else {
         return Ok(None);
     };
     Ok(Some(PlanInput {
@@ -151,17 +154,17 @@ fn resolve(
 
 type Found = Option<(NodeId, usize, Option<String>)>;
 
-/// The node, port and column that a reference names; `column` has the types that one may have
+/// The node, port and column that a reference means, where it begins with the node `node_name`; `column` has the types that one may have
 /// where a column is asked for, and is none where a table is.
 pub(super) fn find(
+    node_name: &str,
     text: &str,
     place: &Place,
     column: Option<&[ColumnType]>,
     names: &Names,
     builder: &PlanBuilder,
 ) -> Result<Found, Box<Problem>> {
-    let parts: Vec<&str> = text.split('.').collect();
-    let node_name = node_of(text);
+    let parts = reference_parts(text);
     let Some(&id) = names.nodes.get(node_name) else {
         if names.broken.contains(node_name) {
             return Ok(None);
@@ -237,6 +240,7 @@ fn port_columns(
     contract: &Contract,
     inputs: &[PlanInput],
     builder: &PlanBuilder,
+    // The number of the node, which is not in the builder yet.
     own: usize,
 ) -> Vec<PortColumns> {
     let of_input = |key: &str| {

@@ -1,6 +1,7 @@
 //! A problem: what is wrong, where, and what to do. Rendered by miette.
 
 use std::fmt;
+use std::ops::Range;
 
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 
@@ -53,6 +54,15 @@ impl Problem {
             _ => self.labels.push((place.clone(), label)),
         }
         self
+    }
+
+    /// Shows the first place of another problem too, with its words.
+    #[must_use]
+    pub fn and_at(self, other: &Self) -> Self {
+        match other.labels.first() {
+            Some((place, label)) => self.at(place, label.clone()),
+            None => self,
+        }
     }
 
     #[must_use]
@@ -136,7 +146,7 @@ impl Diagnostic for Problem {
     }
 }
 
-/// All that was found, errors and warnings, in the order of the file.
+/// All that was found, errors and warnings, file by file in the order of each.
 #[derive(Clone, Debug, Default)]
 pub struct Problems(Vec<Problem>);
 
@@ -161,12 +171,16 @@ impl Problems {
     /// place (a parameter that they share) is said once.
     #[must_use]
     pub fn sorted(mut self) -> Self {
-        let place = |p: &Problem| {
-            p.labels
-                .first()
-                .map_or(0..0, |(place, _)| place.range.clone())
-        };
-        self.0.sort_by_key(|p| place(p).start);
+        fn place(p: &Problem) -> (&str, Range<usize>) {
+            p.labels.first().map_or(("", 0..0), |(place, _)| {
+                (place.source.name(), place.range.clone())
+            })
+        }
+        let start = |p: &Problem| place(p).1.start;
+        self.0.sort_by(|a, b| {
+            let by_file = place(a).0.cmp(place(b).0);
+            by_file.then_with(|| start(a).cmp(&start(b)))
+        });
         self.0
             .dedup_by(|a, b| a.message == b.message && a.help == b.help && place(a) == place(b));
         self

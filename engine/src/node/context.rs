@@ -92,6 +92,13 @@ pub enum NodeEvent {
     Warning {
         message: String,
     },
+    /// The worker process that does the node's work.
+    Worker {
+        name: String,
+        version: String,
+        device: String,
+        process: u32,
+    },
 }
 
 /// Who listens to a node.

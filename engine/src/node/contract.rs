@@ -4,6 +4,7 @@
 use crate::diagnostics::Place;
 use crate::table::ColumnType;
 
+use super::name::reference_parts;
 use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
 
 /// Filled in by [`super::Kind::contract`].
@@ -13,6 +14,10 @@ pub struct Contract {
     pub files: Vec<FileNeed>,
     pub ports: Vec<Port>,
     pub permit: Permit,
+    /// Memory that the node needs: so many times the bytes of what these keys name.
+    pub memory: Vec<(&'static str, f64)>,
+    /// How often a call that failed for a passing reason is made again ([`super::NodeError::transient`]).
+    pub retries: u32,
     /// Keys that change speed, not results: they are no part of the node's identity.
     pub speed: Vec<&'static str>,
     pub refusals: Vec<Refusal>,
@@ -128,7 +133,10 @@ impl Contract {
         types: &[ColumnType],
     ) -> &mut InputNeed {
         let need = self.input(key, &from.text, &from.place, true);
-        let column = from.text.rsplit('.').next().unwrap_or_default().to_owned();
+        let column = reference_parts(&from.text)
+            .pop()
+            .unwrap_or_default()
+            .to_owned();
         need.reads.push(Read {
             column,
             types: types.to_vec(),
@@ -214,6 +222,17 @@ impl Contract {
 
     pub fn permit(&mut self, permit: Permit) {
         self.permit = permit;
+    }
+
+    /// The node holds `times` the bytes of the input or the files under `key` in memory. Nodes run side by side
+    /// only while the sum of what they need fits into the memory that the run may use.
+    pub fn memory(&mut self, key: &'static str, times: f64) {
+        self.memory.push((key, times));
+    }
+
+    /// A call that fails for a passing reason is made again up to `times` times, after 0.5, 1, 2, .. seconds.
+    pub fn retries(&mut self, times: u32) {
+        self.retries = times;
     }
 
     pub fn speed_only(&mut self, keys: &[&'static str]) {

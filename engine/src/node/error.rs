@@ -11,6 +11,8 @@ pub struct NodeError {
     pub help: Option<String>,
     /// The run was interrupted; this is not a fault.
     pub cancelled: bool,
+    /// The same call may succeed a little later (a busy server): kinds that say so are called again.
+    pub transient: bool,
 }
 
 impl NodeError {
@@ -19,7 +21,14 @@ impl NodeError {
             message: message.into(),
             help: None,
             cancelled: false,
+            transient: false,
         }
+    }
+
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
     }
 
     #[must_use]

@@ -1,9 +1,10 @@
 //! The tables that a whole-table node works on.
 
 use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
 
 use super::NodeError;
-use crate::table::{FloatRows, Table, floats, vectors};
+use crate::table::{Chunk, Column, FloatRows, Table, floats, vectors};
 use crate::worker::protocol::{ChunkPlaces, ColumnPlace, TableInput};
 
 /// The inputs of a node under the keys of its configuration.
@@ -70,37 +71,9 @@ impl Inputs {
             .collect()
     }
 
-    /// Where all of it lies on disk, for a worker.
-    pub(super) fn places(&self) -> Vec<TableInput> {
-        let chunk_places = |chunk: &crate::table::Chunk| ChunkPlaces {
-            rows: chunk.rows,
-            columns: chunk
-                .columns
-                .iter()
-                .map(|c| {
-                    let (path, index) = c.place();
-                    ColumnPlace {
-                        path: path.to_owned(),
-                        index,
-                    }
-                })
-                .collect(),
-        };
-        self.0
-            .iter()
-            .map(|input| TableInput {
-                key: input.key.to_owned(),
-                reference: input.reference.clone(),
-                column: input.column.clone(),
-                fields: input
-                    .table
-                    .fields()
-                    .iter()
-                    .map(|f| f.name().clone())
-                    .collect(),
-                chunks: input.table.chunks().iter().map(chunk_places).collect(),
-            })
-            .collect()
+    /// Where all of it lies on disk, for a worker that maps it itself. It is read here first, which checks it.
+    pub(super) fn places(&self) -> Result<Vec<TableInput>, NodeError> {
+        self.0.iter().map(Input::places).collect()
     }
 
     pub fn column(&self, key: &str) -> Result<ColumnView<'_>, NodeError> {
@@ -109,6 +82,33 @@ impl Inputs {
             .copied()
             .ok_or_else(|| NodeError::new(format!("the node has no column `{key}`")))
     }
+}
+
+impl Input {
+    fn places(&self) -> Result<TableInput, NodeError> {
+        let fields = self.table.fields().iter();
+        let chunks = self.table.chunks().iter().map(chunk_places);
+        Ok(TableInput {
+            key: self.key.to_owned(),
+            reference: self.reference.clone(),
+            column: self.column.clone(),
+            fields: fields.map(|f| f.name().clone()).collect(),
+            chunks: chunks.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn chunk_places(chunk: &Chunk) -> Result<ChunkPlaces, ArrowError> {
+    let place = |column: &Column| {
+        column.array()?;
+        let (path, index) = column.place();
+        let path = path.to_owned();
+        Ok::<_, ArrowError>(ColumnPlace { path, index })
+    };
+    Ok(ChunkPlaces {
+        rows: chunk.rows,
+        columns: chunk.columns.iter().map(place).collect::<Result<_, _>>()?,
+    })
 }
 
 impl ColumnView<'_> {

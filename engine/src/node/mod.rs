@@ -9,6 +9,7 @@ mod format;
 mod glob;
 mod inputs;
 mod kind;
+mod name;
 mod record_key;
 mod reference;
 mod registry;
@@ -22,7 +23,10 @@ pub use error::NodeError;
 pub use format::{Format, OutputContext};
 pub use inputs::{ColumnView, Inputs};
 pub use kind::{Kind, Outputs, RowFailure, RowNode, RowOutput, TableNode, Work};
+pub use name::{first_part, reference_parts, split_variant};
 pub use record_key::RecordKeys;
 pub use reference::{ColumnRef, DataPath, ModelRef, Secret, TableRef};
 pub use registry::{Entry, Erased, ErasedConfig, ErasedKind, Registry};
 pub use remote::Remote;
+
+pub use crate::spec::same_label;

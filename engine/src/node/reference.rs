@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Visitor};
@@ -16,6 +17,7 @@ struct Marked {
     text: String,
     shown: String,
     place: Place,
+    written: Arc<Source>,
 }
 
 fn marked<'de, D: Deserializer<'de>>(
@@ -52,6 +54,7 @@ fn marked<'de, D: Deserializer<'de>>(
             Marked {
                 text,
                 shown,
+                written: value.source().clone(),
                 place: value.place,
             }
         }
@@ -63,6 +66,7 @@ fn marked<'de, D: Deserializer<'de>>(
             Marked {
                 shown: text.clone(),
                 text,
+                written: place.source.clone(),
                 place,
             }
         }
@@ -101,7 +105,7 @@ pub struct ColumnRef {
     pub place: Place,
 }
 
-/// A file or folder, relative to the pipeline file.
+/// A file or folder, relative to the pipeline file in which it is written.
 #[derive(Clone, Debug)]
 pub struct DataPath {
     path: PathBuf,
@@ -114,6 +118,7 @@ pub struct DataPath {
 pub struct ModelRef {
     text: String,
     shown: String,
+    written: Arc<Source>,
     pub place: Place,
 }
 
@@ -150,7 +155,7 @@ impl ModelRef {
 
     /// The folder or file that holds the model, or a sentence that says where it was looked for.
     pub fn resolve(&self) -> Result<PathBuf, String> {
-        let local = tidy(&self.place.source.folder().join(&self.text));
+        let local = tidy(&self.written.folder().join(&self.text));
         if local.exists() {
             return Ok(local);
         }
@@ -251,7 +256,7 @@ impl<'de> Deserialize<'de> for DataPath {
             return Err(serde::de::Error::custom("a path must not be empty"));
         }
         Ok(Self {
-            path: tidy(&m.place.source.folder().join(&m.text)),
+            path: tidy(&m.written.folder().join(&m.text)),
             shown: m.shown,
             place: m.place,
         })
@@ -267,6 +272,7 @@ impl<'de> Deserialize<'de> for ModelRef {
         Ok(Self {
             text: m.text,
             shown: m.shown,
+            written: m.written,
             place: m.place,
         })
     }

@@ -4,7 +4,9 @@
 use arrow::array::RecordBatch;
 use serde_json::Value as Json;
 
-use super::{Context, Inputs, NodeError, Outputs, RowFailure, RowNode, RowOutput, TableNode};
+use super::{
+    Context, Inputs, NodeError, NodeEvent, Outputs, RowFailure, RowNode, RowOutput, TableNode,
+};
 use crate::node::Device;
 use crate::table::{decode_stream, encode_stream};
 use crate::worker::protocol::{Request, Response};
@@ -50,6 +52,12 @@ impl Remote {
         }
         let device = self.device(context);
         let mut worker = context.workers.take(&device).map_err(NodeError::from)?;
+        context.monitor.event(NodeEvent::Worker {
+            name: worker.name.clone(),
+            version: worker.version.clone(),
+            device: worker.device.clone(),
+            process: worker.process(),
+        });
         let session = worker.next_session();
         worker.send(
             &Request::Open {
@@ -98,10 +106,10 @@ fn next(open: &mut Open, context: &Context<'_>) -> Result<(Response, Vec<u8>), N
             (Response::Log { message }, _) => context.log(message),
             (Response::Warning { message }, _) => context.warn(message),
             (Response::Error { message, help }, _) => {
-                return Err(NodeError {
-                    message,
-                    help,
-                    cancelled: false,
+                let error = NodeError::new(message);
+                return Err(match help {
+                    Some(help) => error.help(help),
+                    None => error,
                 });
             }
             answer => return Ok(answer),
@@ -154,7 +162,7 @@ impl TableNode for Remote {
         open.worker.send(
             &Request::Table {
                 session: open.session,
-                inputs: inputs.places(),
+                inputs: inputs.places()?,
             },
             &[],
         )?;
@@ -185,7 +193,7 @@ impl From<WorkerError> for NodeError {
         let message = error.to_string();
         match error {
             WorkerError::Cancelled => Self::cancelled(),
-            WorkerError::Refused { help, .. } => Self { message, help, cancelled: false },
+            WorkerError::Refused { help, .. } => Self { help, ..Self::new(message) },
             WorkerError::Start { .. } => Self::new(message).help(
                 "`make build` builds it beside the program; TROMMEL_WORKER names it where it stands elsewhere",
             ),

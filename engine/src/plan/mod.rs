@@ -15,6 +15,7 @@ use petgraph::visit::EdgeRef;
 pub use node::{NodeId, OnError, PlanInput, PlanNode, PlanOutput, PortColumns};
 
 use crate::diagnostics::Source;
+use crate::node::{same_label, split_variant};
 
 type Graph = petgraph::graph::DiGraph<PlanNode, &'static str>;
 
@@ -60,6 +61,10 @@ impl PlanBuilder {
         self.graph.node_weights()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.graph.node_count()
+    }
+
     pub(crate) fn seal(
         self,
         source: Arc<Source>,
@@ -97,6 +102,26 @@ impl Plan {
 
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.of_name.get(name).copied()
+    }
+
+    /// The nodes that a name means: the node of that name, or the variants of a swept node that fit what is
+    /// said of them, in any order (`selected`, `selected[gamma=0.5]`).
+    pub fn matching(&self, name: &str) -> Vec<NodeId> {
+        if let Some(id) = self.find(name) {
+            return vec![id];
+        }
+        let (wanted, choices) = split_variant(name);
+        let fits = |node: &PlanNode| {
+            let (base, of_node) = split_variant(&node.name);
+            let has = |(axis, label): &(&str, &str)| {
+                of_node
+                    .iter()
+                    .any(|(a, l)| a == axis && same_label(l, label))
+            };
+            base == wanted && choices.iter().all(has)
+        };
+        let all = self.nodes().filter(|(_, node)| fits(node));
+        all.map(|(id, _)| id).collect()
     }
 
     /// `targets` and everything that they are made from.

@@ -56,7 +56,7 @@ pub struct PortColumns {
     pub name: &'static str,
     pub columns: Vec<(String, ColumnType)>,
     pub open: bool,
-    /// The node and port whose rows these are; none where they are no records.
+    /// The node (by its number in the plan) and port whose rows these are; none where they are no records.
     pub origin: Option<(usize, usize)>,
 }
 

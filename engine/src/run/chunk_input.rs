@@ -9,7 +9,33 @@ use super::RunError;
 use super::lookup::file_contents;
 use crate::cache::{Cache, Manifest};
 use crate::plan::PlanNode;
-use crate::table::{Digest, Digester, RowDigest, Table, row_digests};
+use crate::table::{Chunk, Column, Digest, Digester, RowDigest, Table, row_digests};
+
+/// One chunk of an input.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub fields: &'a [FieldRef],
+    pub chunk: &'a Chunk,
+}
+
+impl Part<'_> {
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|f| f.name() == name)
+    }
+
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.index(name).map(|index| &self.chunk.columns[index])
+    }
+}
+
+/// The chunks of several tables at one place.
+pub(super) fn parts(tables: &[Table], chunk: usize) -> Vec<Part<'_>> {
+    let part = |table| Part {
+        fields: Table::fields(table),
+        chunk: &Table::chunks(table)[chunk],
+    };
+    tables.iter().map(part).collect()
+}
 
 /// What a node reads of one chunk.
 pub(super) struct ChunkInput {
@@ -24,8 +50,7 @@ pub(super) struct ChunkInput {
 impl ChunkInput {
     pub(super) fn read(
         node: &PlanNode,
-        inputs: &[Table],
-        chunk: usize,
+        parts: &[Part<'_>],
         cache: &Cache,
         with_arrays: bool,
     ) -> Result<Self, RunError> {
@@ -36,11 +61,10 @@ impl ChunkInput {
             digests: vec![],
             rows: 0,
         };
-        for (plan, table) in node.inputs.iter().zip(inputs) {
-            let part = &table.chunks()[chunk];
-            input.rows = part.rows;
+        for (plan, part) in node.inputs.iter().zip(parts) {
+            input.rows = part.chunk.rows;
             for read in &plan.need.reads {
-                let index = table.column_index(&read.column).ok_or_else(|| {
+                let index = part.index(&read.column).ok_or_else(|| {
                     RunError::new(format!(
                         "`{}` has no column `{}`",
                         plan.need.text, read.column
@@ -51,7 +75,7 @@ impl ChunkInput {
                 } else {
                     read.column.clone()
                 };
-                let column = &part.columns[index];
+                let column = &part.chunk.columns[index];
                 if read.files {
                     let contents = file_contents(&column.array()?, cache)?;
                     input
@@ -64,7 +88,7 @@ impl ChunkInput {
                 if with_arrays {
                     input.arrays.push(column.array()?);
                 }
-                input.names.push((name, table.fields()[index].clone()));
+                input.names.push((name, part.fields[index].clone()));
             }
         }
         Ok(input)

@@ -10,6 +10,7 @@ pub struct RunError {
     pub message: String,
     pub help: Option<String>,
     pub cancelled: bool,
+    pub transient: bool,
 }
 
 impl RunError {
@@ -18,6 +19,7 @@ impl RunError {
             message: message.into(),
             help: None,
             cancelled: false,
+            transient: false,
         }
     }
 }
@@ -28,18 +30,33 @@ impl From<NodeError> for RunError {
             message: error.message,
             help: error.help,
             cancelled: error.cancelled,
+            transient: error.transient,
         }
     }
 }
 
 impl From<CacheError> for RunError {
     fn from(error: CacheError) -> Self {
-        Self::new(error.to_string())
+        Self {
+            help: error.help().map(ToOwned::to_owned),
+            ..Self::new(error.to_string())
+        }
     }
 }
 
 impl From<arrow::error::ArrowError> for RunError {
     fn from(error: arrow::error::ArrowError) -> Self {
         Self::new(error.to_string())
+    }
+}
+
+impl From<RunError> for NodeError {
+    fn from(error: RunError) -> Self {
+        Self {
+            message: error.message,
+            help: error.help,
+            cancelled: error.cancelled,
+            transient: error.transient,
+        }
     }
 }

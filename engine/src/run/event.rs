@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::Reason;
 use crate::node::NodeEvent;
+use crate::table::Digest;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -16,11 +18,26 @@ pub enum Event {
         node: String,
         kind: String,
         rows: usize,
+        /// Of the node's table entry.
+        key: Digest,
+    },
+    /// Another process has the node's lock.
+    NodeWaiting {
+        node: String,
+        because: String,
+    },
+    /// A call failed for a passing reason and is made again.
+    NodeRetried {
+        node: String,
+        attempt: u32,
+        message: String,
     },
     NodeStarted {
         node: String,
         kind: String,
+        /// The reasons in words.
         why: String,
+        reasons: Vec<Reason>,
     },
     /// One chunk of a row-wise node.
     Chunk {
@@ -42,6 +59,7 @@ pub enum Event {
         computed: usize,
         quarantined: usize,
         seconds: f64,
+        key: Digest,
     },
     NodeFailed {
         node: String,
@@ -52,6 +70,11 @@ pub enum Event {
     NodeSkipped {
         node: String,
         because: String,
+    },
+    /// A stored object was not what it should be; it is set aside, and what gave it runs again.
+    Corrupt {
+        object: Digest,
+        reason: String,
     },
     OutputWritten {
         path: String,

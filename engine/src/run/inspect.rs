@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::changed::{known_reasons, reasons};
-use super::chunk_input::ChunkInput;
+use super::changed::{known_reasons, quarantined, reasons};
+use super::chunk_input::{ChunkInput, parts};
 use super::lookup::{input_digests, input_name, input_tables, load, manifest_base};
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
@@ -157,8 +157,7 @@ impl<'a> Inspector<'a> {
         let mut failed = 0;
         if let Some(entry) = &entry {
             let tables = load(node, entry, inputs, cache)?;
-            let pieces = entry.quarantined.iter().flat_map(|errors| &errors.pieces);
-            failed = pieces.map(|piece| piece.rows).sum();
+            failed = quarantined(entry);
             let rows = tables.ports.first().map_or(0, Table::rows);
             status.rows = Some(Count::full(rows));
             status.tables = Some(tables);
@@ -174,10 +173,8 @@ impl<'a> Inspector<'a> {
             }
             (status.rows, status.chunks) = (Some(rows), Some(chunks));
         }
-        if failed > 0 {
-            // They are tried again, but what there is of the node can be looked at.
-            status.reasons = vec![Reason::Quarantined { rows: failed }];
-        } else if status.state != State::Hit {
+        // Failed rows are tried again, but what there is of the node can be looked at.
+        if status.state != State::Hit {
             status.reasons = reasons(self.plan, node, &manifest, inputs, cache);
         }
         Ok(Inspected {
@@ -243,7 +240,7 @@ fn cached_rows(
     let mut rows = Count { cached: 0, all: 0 };
     let mut index = None;
     for chunk in 0..all {
-        let input = ChunkInput::read(node, inputs, chunk, cache, false)?;
+        let input = ChunkInput::read(node, &parts(inputs, chunk), cache, false)?;
         rows.all += input.rows;
         if cache.chunk(input.key(base)).is_some() {
             chunks.cached += 1;
@@ -252,7 +249,7 @@ fn cached_rows(
         }
         let index = index.get_or_insert_with(|| RowIndex::load(cache, base.identity()));
         if !index.is_empty() {
-            let input = ChunkInput::read(node, inputs, chunk, cache, true)?;
+            let input = ChunkInput::read(node, &parts(inputs, chunk), cache, true)?;
             let digests = input.row_digests()?;
             rows.cached += digests.iter().filter(|d| index.find(d).is_some()).count();
         }

@@ -1,229 +1,253 @@
-//! Runs a row-wise node chunk by chunk: chunks that the cache holds cost a look-up, and of the
-//! others only the rows that the node's identity has never computed are handed to it.
+//! Runs a row-wise node chunk by chunk as its inputs come: chunks that the cache holds cost a look-up,
+//! and of the others only the rows that the node's identity has never computed are handed to it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{FieldRef, UInt64Type};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, FieldRef};
+use tempfile::TempDir;
 
 use super::arrange::{self, Quarantined};
-use super::chunk_input::ChunkInput;
-use super::job::Job;
-use super::{Event, NodeTables, RunError};
-use crate::cache::{ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry};
-use crate::node::{Context, RowFailure, RowNode};
-use crate::plan::OnError;
-use crate::table::{Digest, KEY, RowDigest, StoredBatch, Table, UNIQUE_IDX};
+use super::chunk_input::{ChunkInput, Part};
+use super::job::{Did, Finished, Job};
+use super::row_failures::failed;
+use super::stream::Arrived;
+use super::{Event, RunError, lookup};
+use crate::cache::{
+    Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
+};
+use crate::node::{RowFailure, RowNode, RowsOf, Work};
+use crate::plan::PlanNode;
+use crate::table::{Chunk, Digest, KEY, RowDigest, Table, UNIQUE_IDX};
 
-/// The rows and chunks of one node's run.
-struct RowJob<'a> {
-    job: &'a Job<'a>,
-    base: &'a Manifest,
+/// A row-wise node's run so far.
+pub(super) struct RowRun {
+    base: Manifest,
     identity: Digest,
-    worker: Option<Box<dyn RowNode>>,
+    /// The chunks of each input that are there.
+    inputs: Vec<Arrived>,
+    complete: bool,
+    worker: Option<(Box<dyn RowNode>, TempDir)>,
     index: Option<RowIndex>,
     fields: Option<Vec<FieldRef>>,
+    pieces: Vec<Piece>,
     quarantined: Vec<Quarantined>,
     computed: usize,
+    started: Option<Instant>,
+    /// A chunk that was looked at and has rows to compute.
+    waiting: Option<Missing>,
 }
 
-/// Runs the node; gives its tables, how many rows were computed and how many quarantined.
-pub(super) fn run(
-    job: &Job<'_>,
-    base: &Manifest,
-    full: &Manifest,
-    inputs: &[Table],
-    worker: Box<dyn RowNode>,
-    context: &Context<'_>,
-) -> Result<(NodeTables, usize, usize), RunError> {
-    let start = std::time::Instant::now();
-    let (node, cache) = (job.node, job.cache);
-    arrange::check_aligned(node, inputs)?;
-    let mut run = RowJob {
-        job,
-        base,
-        identity: base.identity(),
-        worker: Some(worker),
-        index: None,
-        fields: None,
-        quarantined: Vec::new(),
-        computed: 0,
-    };
-    let chunks = inputs.first().map_or(0, |t| t.chunks().len());
-    let mut pieces = Vec::with_capacity(chunks);
-    for chunk in 0..chunks {
-        context.check_cancelled()?;
-        pieces.push(run.chunk(chunk, chunks, inputs, context)?);
-    }
-    if let Some(mut worker) = run.worker.take() {
-        worker.close(context);
-    }
-    let port = &node.contract.ports[0];
-    let fields = run
-        .fields
-        .take()
-        .unwrap_or_else(|| arrange::promised_fields(port, &[]));
-    let entry = TableEntry {
-        manifest: full.clone(),
-        ports: vec![PortEntry {
-            name: port.name.to_owned(),
-            fields,
-            pieces,
-        }],
-        existence: false,
-        quarantined: if run.quarantined.is_empty() {
-            None
-        } else {
-            Some(arrange::errors_entry(&run.quarantined, cache)?)
-        },
-        seconds: start.elapsed().as_secs_f64(),
-    };
-    cache.put_table(full.key(), &entry, &Existence::default())?;
-    let tables = super::lookup::load(node, &entry, inputs, cache)?;
-    Ok((tables, run.computed, run.quarantined.len()))
+/// A chunk that the cache does not hold.
+struct Missing {
+    input: ChunkInput,
+    key: Digest,
+    digests: Vec<RowDigest>,
+    /// The rows that were never computed; equal rows stand here once.
+    fresh: Vec<usize>,
+    position_of: HashMap<RowDigest, usize>,
 }
 
-impl RowJob<'_> {
-    fn chunk(
-        &mut self,
-        chunk: usize,
-        chunks: usize,
-        inputs: &[Table],
-        context: &Context<'_>,
-    ) -> Result<Piece, RunError> {
-        let (node, cache) = (self.job.node, self.job.cache);
-        let input = ChunkInput::read(node, inputs, chunk, cache, true)?;
-        let key = input.key(self.base);
-        let rows = input.rows;
-        let stored = if self.job.forced {
-            None
-        } else {
-            cache.chunk(key)
-        };
-        let (piece, computed) = match stored {
-            Some(entry) => {
-                self.check_fields(&entry.fields)?;
-                (entry.piece, 0)
+/// Where a run stands when [`RowRun::advance`] returns.
+#[derive(PartialEq)]
+pub(super) enum Step {
+    /// All chunks that are there are done.
+    CaughtUp,
+    /// The next chunk has rows that only the node can compute.
+    HasWork,
+}
+
+impl RowRun {
+    pub(super) fn new(base: Manifest, inputs: usize) -> Self {
+        Self {
+            identity: base.identity(),
+            base,
+            inputs: vec![Arrived::default(); inputs],
+            complete: false,
+            worker: None,
+            index: None,
+            fields: None,
+            pieces: Vec::new(),
+            quarantined: Vec::new(),
+            computed: 0,
+            started: None,
+            waiting: None,
+        }
+    }
+
+    /// Takes further chunks; `complete` says that no more will come.
+    pub(super) fn arrive(&mut self, more: Vec<Option<Arrived>>, complete: bool) {
+        for (input, more) in self.inputs.iter_mut().zip(more) {
+            if let Some(more) = more {
+                input.extend(more);
             }
-            None => self.compute(&input, key, chunk, inputs, context)?,
-        };
-        self.computed += computed;
-        let name = node.name.clone();
-        self.job.emit(&Event::Chunk {
-            node: name,
-            chunk,
-            chunks,
-            rows,
-            computed,
-        });
-        Ok(piece)
+        }
+        self.complete = complete;
     }
 
-    fn compute(
-        &mut self,
-        input: &ChunkInput,
-        key: Digest,
-        chunk: usize,
-        inputs: &[Table],
-        context: &Context<'_>,
-    ) -> Result<(Piece, usize), RunError> {
-        let cache = self.job.cache;
+    /// How many chunks of an input are there.
+    pub(super) fn have(&self, input: usize) -> usize {
+        self.inputs[input].chunks.len()
+    }
+
+    fn ready(&self) -> usize {
+        let counts = self.inputs.iter().map(|i| i.chunks.len());
+        counts.min().unwrap_or(0)
+    }
+
+    /// Does what there is to do with the chunks that are there. Without `may_work` it stops where rows have to be computed.
+    pub(super) fn advance(&mut self, job: &Job<'_>, may_work: bool) -> Result<Step, RunError> {
+        while self.pieces.len() < self.ready() {
+            job.check_cancelled()?;
+            let Some(missing) = self.waiting.take() else {
+                match self.look_up(job)? {
+                    Some(missing) => self.waiting = Some(missing),
+                    None => continue,
+                }
+                continue;
+            };
+            if !missing.fresh.is_empty() && !may_work {
+                self.waiting = Some(missing);
+                return Ok(Step::HasWork);
+            }
+            self.compute(missing, job)?;
+        }
+        Ok(Step::CaughtUp)
+    }
+
+    /// The next chunk, if the cache has it; else what is missing of it.
+    fn look_up(&mut self, job: &Job<'_>) -> Result<Option<Missing>, RunError> {
+        let parts = self.parts();
+        check_aligned(job.node, &parts)?;
+        let input = ChunkInput::read(job.node, &parts, job.cache, true)?;
+        let key = input.key(&self.base);
+        let stored = if job.forced {
+            None
+        } else {
+            job.cache.chunk(key)
+        };
+        if let Some(entry) = stored {
+            self.check_fields(&entry.fields, job)?;
+            self.give(entry.piece, 0, job)?;
+            return Ok(None);
+        }
         let digests = input.row_digests()?;
-        let (identity, forced) = (self.identity, self.job.forced);
+        let identity = self.identity;
         let index = self.index.get_or_insert_with(|| {
-            if forced {
+            if job.forced {
                 RowIndex::default()
             } else {
-                RowIndex::load(cache, identity)
+                RowIndex::load(job.cache, identity)
             }
         });
-        // Equal rows of a chunk are computed once.
-        let mut fresh: Vec<usize> = Vec::new();
-        let mut position_of: HashMap<RowDigest, usize> = HashMap::new();
+        let mut fresh = Vec::new();
+        let mut position_of = HashMap::new();
         for (row, digest) in digests.iter().enumerate() {
             if index.find(digest).is_none() && !position_of.contains_key(digest) {
                 position_of.insert(*digest, fresh.len());
                 fresh.push(row);
             }
         }
-        let (computed, failures) = self.call(input, &fresh, context)?;
+        Ok(Some(Missing {
+            input,
+            key,
+            digests,
+            fresh,
+            position_of,
+        }))
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        let chunk = self.pieces.len();
+        let inputs = self.inputs.iter();
+        inputs
+            .map(|input| Part {
+                fields: &input.fields,
+                chunk: &input.chunks[chunk],
+            })
+            .collect()
+    }
+
+    fn compute(&mut self, missing: Missing, job: &Job<'_>) -> Result<(), RunError> {
+        self.start(job)?;
+        let (computed, failures) = self.call(&missing, job)?;
+        let cache = job.cache;
         let failed_at: HashMap<usize, &str> = failures
             .iter()
             .map(|f| (f.row, f.reason.as_str()))
             .collect();
-        let index = self.index.get_or_insert_with(RowIndex::default);
-
-        let mut sources: Vec<RecordBatch> = computed.into_iter().collect();
-        let mut source_of: HashMap<Digest, usize> = HashMap::new();
-        let mut places = Vec::with_capacity(digests.len());
-        let mut failed = Vec::new();
-        for (row, digest) in digests.iter().enumerate() {
-            if let Some(&position) = position_of.get(digest) {
-                if let Some(reason) = failed_at.get(&position) {
-                    failed.push((row, (*reason).to_owned()));
-                }
-                places.push((0, position));
-            } else if let Some(place) = index.find(digest) {
-                let source = match source_of.get(&place.object) {
-                    Some(&source) => source,
-                    None => {
-                        let batch = StoredBatch::new(cache.object_path(place.object));
-                        sources.push(batch.batch()?.clone());
-                        source_of.insert(place.object, sources.len() - 1);
-                        sources.len() - 1
-                    }
-                };
-                places.push((source, place.row));
+        let mut failed_rows = Vec::new();
+        for (row, digest) in missing.digests.iter().enumerate() {
+            let position = missing.position_of.get(digest);
+            if let Some(reason) = position.and_then(|p| failed_at.get(p)) {
+                failed_rows.push((row, (*reason).to_owned()));
             }
         }
-        let whole = fresh.len() == digests.len();
-        let batch = if whole {
-            sources.swap_remove(0)
-        } else {
-            arrow::compute::interleave_record_batch(&sources.iter().collect::<Vec<_>>(), &places)?
-        };
-        self.check_fields(batch.schema_ref().fields())?;
-        let stored = cache.put(&batch)?;
-        let failed_rows: Vec<usize> = failed.iter().map(|(row, _)| *row).collect();
         let index = self.index.get_or_insert_with(RowIndex::default);
+        let batch = assemble(&missing, computed, index, cache)?;
+        let stored = cache.put(&batch)?;
+        let positions: Vec<usize> = failed_rows.iter().map(|(row, _)| *row).collect();
         index.publish(
             cache,
             self.identity,
-            key,
+            missing.key,
             stored.piece.object,
-            &digests,
-            &failed_rows,
+            &missing.digests,
+            &positions,
         )?;
-        if failed.is_empty() {
-            let fields = batch.schema().fields().to_vec();
-            cache.put_chunk(
-                key,
-                &ChunkEntry {
-                    fields,
-                    piece: stored.piece.clone(),
-                },
-            )?;
+        let fields = batch.schema().fields().to_vec();
+        self.check_fields(&fields, job)?;
+        if failed_rows.is_empty() {
+            let piece = stored.piece.clone();
+            cache.put_chunk(missing.key, &ChunkEntry { fields, piece })?;
         } else {
-            self.failed(&failed, chunk, inputs)?;
+            let quarantined = failed(job.node, &failed_rows, self.parts()[0])?;
+            self.quarantined.extend(quarantined);
         }
-        Ok((stored.piece, fresh.len()))
+        self.give(stored.piece, missing.fresh.len(), job)
+    }
+
+    /// Says on the first work that the node begins.
+    fn start(&mut self, job: &Job<'_>) -> Result<(), RunError> {
+        if self.started.is_some() {
+            return Ok(());
+        }
+        self.started = Some(Instant::now());
+        if self.complete {
+            let tables: Vec<Table> = self.inputs.iter().map(Arrived::table).collect();
+            let full = lookup::manifest(job.node, &self.base, &tables, job.cache)?;
+            job.started(&full, &tables);
+        } else {
+            job.started_early(&self.base);
+        }
+        Ok(())
     }
 
     /// Hands rows to the node and checks what it gives for them.
     fn call(
         &mut self,
-        input: &ChunkInput,
-        rows: &[usize],
-        context: &Context<'_>,
+        missing: &Missing,
+        job: &Job<'_>,
     ) -> Result<(Option<RecordBatch>, Vec<RowFailure>), RunError> {
+        let rows = &missing.fresh;
         if rows.is_empty() {
             return Ok((None, Vec::new()));
         }
-        let Some(worker) = &mut self.worker else {
+        if self.worker.is_none() {
+            let Work::Rows(worker) = job.node.config.build()? else {
+                return Err(job.wrong_sort());
+            };
+            self.worker = Some((worker, job.cache.scratch()?));
+        }
+        let Some((worker, scratch)) = &mut self.worker else {
             return Err(RunError::new("the node is closed"));
         };
-        let output = worker.rows(&input.batch(rows)?, context)?;
-        let node = self.job.node;
+        let context = job.context(scratch.path());
+        let batch = missing.input.batch(rows)?;
+        let output = job.patiently(|| Ok(worker.rows(&batch, &context)?))?;
+        let node = job.node;
         if output.columns.num_rows() != rows.len() {
             return Err(RunError::new(format!(
                 "{} gave {} rows for {}",
@@ -244,13 +268,36 @@ impl RowJob<'_> {
         Ok((Some(output.columns), output.failed))
     }
 
-    fn check_fields(&mut self, fields: &[FieldRef]) -> Result<(), RunError> {
+    /// A chunk is done: those who read this node may have it.
+    fn give(&mut self, piece: Piece, computed: usize, job: &Job<'_>) -> Result<(), RunError> {
+        let node = job.node;
+        let chunk = self.pieces.len();
+        self.computed += computed;
+        let own = self.fields.as_deref().unwrap_or_default();
+        if let RowsOf::Input(key) = node.contract.ports[0].rows
+            && let Some(position) = node.inputs.iter().position(|i| i.need.key == key)
+        {
+            let rows_of = self.parts()[position];
+            let (fields, columns) = beside(rows_of, own, job.cache.columns(&piece));
+            let rows = piece.rows;
+            job.stream.push(0, &fields, Chunk { rows, columns });
+        }
+        job.emit(&Event::Chunk {
+            node: node.name.clone(),
+            chunk,
+            chunks: self.ready(),
+            rows: piece.rows,
+            computed,
+        });
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn check_fields(&mut self, fields: &[FieldRef], job: &Job<'_>) -> Result<(), RunError> {
         let same = |known: &[FieldRef]| {
+            let mut pairs = known.iter().zip(fields);
             known.len() == fields.len()
-                && known
-                    .iter()
-                    .zip(fields)
-                    .all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type())
+                && pairs.all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type())
         };
         match &self.fields {
             None => self.fields = Some(fields.to_vec()),
@@ -258,53 +305,125 @@ impl RowJob<'_> {
             Some(known) => {
                 return Err(RunError::new(format!(
                     "{} gave columns of another type than before: {fields:?} after {known:?}",
-                    self.job.node.kind_name()
+                    job.node.kind_name()
                 )));
             }
         }
         Ok(())
     }
 
-    /// Rows that failed: quarantined where the pipeline says so, else the end of the node.
-    fn failed(
-        &mut self,
-        failed: &[(usize, String)],
-        chunk: usize,
-        inputs: &[Table],
-    ) -> Result<(), RunError> {
-        let table = inputs
-            .first()
-            .ok_or_else(|| RunError::new("no input"))?
-            .select(&[KEY, UNIQUE_IDX])?;
-        let batch = table.batch(chunk)?;
-        let (keys, numbers) = (
-            batch.column(0).as_fixed_size_binary(),
-            batch.column(1).as_primitive::<UInt64Type>(),
-        );
-        if self.job.node.on_error == OnError::Quarantine {
-            self.quarantined
-                .extend(failed.iter().map(|(row, reason)| Quarantined {
-                    key: keys.value(*row).to_vec(),
-                    unique_idx: numbers.value(*row),
-                    reason: reason.clone(),
-                }));
-            return Ok(());
+    /// Stores the whole table once all chunks are done.
+    pub(super) fn finish(mut self, job: &Job<'_>, given: &[Table]) -> Result<Finished, RunError> {
+        arrange::check_aligned(job.node, given)?;
+        let (node, cache) = (job.node, job.cache);
+        let full = lookup::manifest(node, &self.base, given, cache)?;
+        if let Some((mut worker, scratch)) = self.worker.take() {
+            worker.close(&job.context(scratch.path()));
         }
-        let shown: Vec<String> = failed
-            .iter()
-            .take(10)
-            .map(|(row, reason)| format!("  unique_idx {}: {reason}", numbers.value(*row)))
-            .collect();
-        let more = failed.len().saturating_sub(shown.len());
-        let more = if more > 0 {
-            format!("\n  and {more} more")
-        } else {
-            String::new()
+        if self.started.is_none() && !job.forced && self.quarantined.is_empty() {
+            // The inputs came out as they were.
+            if let Some(found) = job.stored(&full, given)? {
+                return Ok(found);
+            }
+        }
+        let start = self.started.unwrap_or_else(|| {
+            job.started(&full, given);
+            Instant::now()
+        });
+        let port = &node.contract.ports[0];
+        let fields = self
+            .fields
+            .unwrap_or_else(|| arrange::promised_fields(port, &[]));
+        let entry = TableEntry {
+            manifest: full.clone(),
+            ports: vec![PortEntry {
+                name: port.name.to_owned(),
+                fields,
+                pieces: self.pieces,
+            }],
+            existence: false,
+            quarantined: if self.quarantined.is_empty() {
+                None
+            } else {
+                Some(arrange::errors_entry(&self.quarantined, cache)?)
+            },
+            seconds: start.elapsed().as_secs_f64(),
         };
-        Err(RunError {
-            message: format!("{} of {} rows failed\n{}{more}", failed.len(), batch.num_rows(), shown.join("\n")),
-            help: Some("mend or remove them, or set `on_error: quarantine` to go on without them; the other rows are kept".into()),
-            cancelled: false,
-        })
+        cache.put_table(full.key(), &entry, &Existence::default())?;
+        let tables = lookup::load(node, &entry, given, cache)?;
+        let did = Did {
+            computed: self.computed,
+            quarantined: self.quarantined.len(),
+            start,
+        };
+        job.done(tables, full, given, &did)
     }
+}
+
+/// Zipped chunks must have the same rows.
+fn check_aligned(node: &PlanNode, parts: &[Part<'_>]) -> Result<(), RunError> {
+    let mut keys = node
+        .inputs
+        .iter()
+        .zip(parts)
+        .filter_map(|(input, part)| Some((&input.need.text, part.column(KEY)?.digest())));
+    let Some((name, first)) = keys.next() else {
+        return Ok(());
+    };
+    match keys.find(|(_, digest)| *digest != first) {
+        None => Ok(()),
+        Some((other, _)) => Err(RunError::new(format!(
+            "`{name}` and `{other}` do not have the same rows"
+        ))),
+    }
+}
+
+/// The `key` and `unique_idx` of an input's rows, and a node's own columns beside them.
+fn beside(
+    rows_of: Part<'_>,
+    own: &[FieldRef],
+    columns: Vec<crate::table::Column>,
+) -> (Vec<Arc<Field>>, Vec<crate::table::Column>) {
+    let named = [KEY, UNIQUE_IDX].into_iter().filter_map(|name| {
+        let index = rows_of.index(name)?;
+        Some((
+            rows_of.fields[index].clone(),
+            rows_of.chunk.columns[index].clone(),
+        ))
+    });
+    named.chain(own.iter().cloned().zip(columns)).unzip()
+}
+
+/// The rows of a chunk, out of those just computed and those that lie in older objects.
+fn assemble(
+    missing: &Missing,
+    computed: Option<RecordBatch>,
+    index: &RowIndex,
+    cache: &Cache,
+) -> Result<RecordBatch, RunError> {
+    if missing.fresh.len() == missing.digests.len()
+        && let Some(batch) = computed
+    {
+        return Ok(batch);
+    }
+    let mut sources: Vec<RecordBatch> = computed.into_iter().collect();
+    let mut source_of: HashMap<Digest, usize> = HashMap::new();
+    let mut places = Vec::with_capacity(missing.digests.len());
+    for digest in &missing.digests {
+        if let Some(&position) = missing.position_of.get(digest) {
+            places.push((0, position));
+        } else if let Some(place) = index.find(digest) {
+            let source = match source_of.get(&place.object) {
+                Some(&source) => source,
+                None => {
+                    sources.push(cache.object(place.object)?);
+                    source_of.insert(place.object, sources.len() - 1);
+                    sources.len() - 1
+                }
+            };
+            places.push((source, place.row));
+        }
+    }
+    let sources: Vec<&RecordBatch> = sources.iter().collect();
+    Ok(arrow::compute::interleave_record_batch(&sources, &places)?)
 }

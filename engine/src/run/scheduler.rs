@@ -1,52 +1,115 @@
-//! Runs the nodes of a plan: each as soon as its inputs are there and a permit is free.
+//! Runs the nodes of a plan: each as soon as there is something for it to do and a permit is free.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::job::{Finished, Job};
+use super::job::Job;
 use super::permits::Permits;
-use super::{Event, Listener, NodeTables, Report, RunError, lookup, outputs};
+use super::stream::{Ended, Stream};
+use super::{Event, Listener, NodeTables, Report, RunError, node_run, outputs};
 use crate::cache::{Cache, Manifest};
-use crate::node::{Device, Permit};
+use crate::node::Device;
 use crate::plan::{NodeId, Plan};
 use crate::worker::Workers;
+
+/// A corrupt object costs another pass over what depends on it; a disk that corrupts more than this is given up.
+const MOST_PASSES: usize = 20;
+
+/// How often the run looks whether it is to stop.
+const TICK: Duration = Duration::from_millis(50);
 
 /// How to run.
 pub struct RunOptions {
     /// Jobs that need one processor each.
     pub jobs: usize,
+    /// Bytes that nodes which declare what they need may hold together.
+    pub memory: u64,
     pub device: Device,
     /// Nodes to run; none means what the outputs need.
     pub targets: Option<Vec<NodeId>>,
     /// Nodes to compute again, whatever the cache holds.
     pub force: HashSet<NodeId>,
+    /// The first failure stops the nodes that do not depend on it too.
+    pub fail_fast: bool,
     /// Set to stop: what is done by then is in the cache.
     pub cancel: Arc<AtomicBool>,
 }
 
-/// How a node ended.
-#[derive(Clone)]
-enum Ended {
-    Done(Arc<Finished>),
-    /// The node whose failure is the cause.
-    Failed(String),
+impl Default for RunOptions {
+    /// All that the outputs need, with what the machine has.
+    fn default() -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            memory: u64::MAX,
+            device: Device::Auto,
+            targets: None,
+            force: HashSet::new(),
+            fail_fast: false,
+            cancel: Arc::default(),
+        }
+    }
 }
 
-type Signal = watch::Sender<Option<Ended>>;
-
-struct Shared {
-    plan: Arc<Plan>,
-    cache: Arc<Cache>,
-    listener: Arc<dyn Listener>,
-    workers: Workers,
-    permits: Permits,
-    options: RunOptions,
-    signals: HashMap<NodeId, Signal>,
+/// What the tasks of a run share.
+pub(super) struct Shared {
+    pub plan: Arc<Plan>,
+    pub cache: Arc<Cache>,
+    pub listener: Arc<dyn Listener>,
+    pub workers: Workers,
+    pub permits: Permits,
+    pub options: RunOptions,
+    streams: HashMap<NodeId, Stream>,
+    /// Set when the nodes are to stop: by the user, or by a failure where the first one ends the run.
+    stop: AtomicBool,
+    stopped: watch::Sender<bool>,
+    forced: std::sync::Mutex<HashSet<NodeId>>,
 }
+
+impl Shared {
+    pub(super) fn stream(&self, id: NodeId) -> Option<&Stream> {
+        self.streams.get(&id)
+    }
+
+    pub(super) fn emit(&self, event: &Event) {
+        self.listener.event(event);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn until_stopped(&self) {
+        let mut receiver = self.stopped.subscribe();
+        // The sender lives as long as this does.
+        let _ = receiver.wait_for(|stopped| *stopped).await;
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.stopped.send_replace(true);
+    }
+
+    pub(super) fn job<'a>(&'a self, id: NodeId, stream: &'a Stream) -> Job<'a> {
+        let forced = self.forced.lock().is_ok_and(|f| f.contains(&id));
+        Job {
+            plan: &self.plan,
+            node: self.plan.node(id),
+            cache: &self.cache,
+            workers: &self.workers,
+            device: self.options.device,
+            forced,
+            cancel: &self.stop,
+            listener: &*self.listener,
+            stream,
+        }
+    }
+}
+
+type Ends = HashMap<NodeId, Ended>;
 
 /// Runs a plan to its end and gives the tables of the nodes that are done. Failures are in the report and
 /// in the events; an error is the engine's own.
@@ -57,6 +120,7 @@ pub fn run(
     listener: &Arc<dyn Listener>,
 ) -> Result<(Report, HashMap<NodeId, NodeTables>), RunError> {
     let start = Instant::now();
+    let _in_use = cache.use_it()?;
     let nodes = match &options.targets {
         Some(targets) => plan.ancestors(targets.iter().copied()),
         None => plan.needed_by_outputs(),
@@ -67,165 +131,131 @@ pub fn run(
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .enable_time()
         .max_blocking_threads(options.jobs.clamp(1, 1024) + 8)
         .build()
         .map_err(|e| RunError::new(format!("cannot start threads: {e}")))?;
-    let shared = Arc::new(Shared {
+    let mut shared = Shared {
         plan: plan.clone(),
         cache: cache.clone(),
         listener: listener.clone(),
         workers: Workers::find(),
-        permits: Permits::new(options.jobs),
-        signals: nodes
-            .iter()
-            .map(|&id| (id, watch::channel(None).0))
-            .collect(),
+        permits: Permits::new(options.jobs, options.memory),
+        streams: HashMap::new(),
+        stop: AtomicBool::new(false),
+        stopped: watch::Sender::new(false),
+        forced: options.force.clone().into(),
         options,
-    });
-    let ended = runtime.block_on(run_nodes(&shared, &nodes));
-    let mut report = tally(&shared, &ended);
-    if !report.cancelled {
-        write_outputs(&shared, &ended, &mut report);
+    };
+    let mut ended = Ends::new();
+    let mut report = Report::default();
+    for _ in 0..MOST_PASSES {
+        shared.streams = nodes
+            .iter()
+            .filter(|id| !ended.contains_key(id))
+            .map(|&id| (id, Stream::new(plan.node(id).ports.len())))
+            .collect();
+        for (id, end) in &ended {
+            let stream = Stream::new(0);
+            stream.end(end.clone());
+            shared.streams.insert(*id, stream);
+        }
+        let pass = Arc::new(shared);
+        ended = runtime.block_on(run_nodes(&pass, &nodes, ended));
+        shared = Arc::into_inner(pass)
+            .ok_or_else(|| RunError::new("a fault of this program: a task outlived its run"))?;
+        report = tally(&shared, &ended);
+        if !report.cancelled {
+            write_outputs(&shared, &ended, &mut report);
+        }
+        if !set_corrupt_aside(&shared, &mut ended) || report.cancelled {
+            break;
+        }
     }
-    cache.files.save()?;
+    // What was learnt of files only saves time.
+    let _ = cache.files.save();
     report.seconds = start.elapsed().as_secs_f64();
     listener.event(&Event::RunDone(report.clone()));
     let tables = ended.into_iter().filter_map(|(id, end)| match end {
         Ended::Done(finished) => Some((id, finished.tables.clone())),
-        Ended::Failed(_) => None,
+        _ => None,
     });
     Ok((report, tables.collect()))
 }
 
-async fn run_nodes(shared: &Arc<Shared>, nodes: &HashSet<NodeId>) -> HashMap<NodeId, Ended> {
-    let mut tasks = tokio::task::JoinSet::new();
-    for (id, _) in shared.plan.nodes().filter(|(id, _)| nodes.contains(id)) {
-        let shared = shared.clone();
-        tasks.spawn(async move {
-            let ended = run_node(&shared, id).await;
-            if let Some(signal) = shared.signals.get(&id) {
-                signal.send_replace(Some(ended.clone()));
-            }
-            (id, ended)
+/// Reports objects that were found corrupt and keeps only the ends that do not rest on them. False: there were none.
+fn set_corrupt_aside(shared: &Shared, ended: &mut Ends) -> bool {
+    let corrupt = shared.cache.take_corrupt();
+    if corrupt.is_empty() {
+        return false;
+    }
+    for found in &corrupt {
+        shared.emit(&Event::Corrupt {
+            object: found.object,
+            reason: found.reason.clone(),
         });
     }
-    let mut ended = HashMap::new();
-    while let Some(task) = tasks.join_next().await {
-        match task {
-            Ok((id, end)) => {
-                ended.insert(id, end);
-            }
-            Err(panic) => shared.listener.event(&Event::NodeFailed {
-                node: "?".into(),
-                kind: "?".into(),
-                message: format!("a fault of this program: {panic}"),
-                help: None,
-            }),
-        }
-    }
-    ended
-}
-
-async fn run_node(shared: &Arc<Shared>, id: NodeId) -> Ended {
-    let node = shared.plan.node(id);
-    let mut above: HashMap<NodeId, NodeTables> = HashMap::new();
-    for input in &node.inputs {
-        let Some(signal) = shared.signals.get(&input.from) else {
-            continue;
-        };
-        let mut receiver = signal.subscribe();
-        let end = receiver
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|e| e.clone());
-        match end {
-            Some(Ended::Done(finished)) => {
-                above.insert(input.from, finished.tables.clone());
-            }
-            Some(Ended::Failed(because)) => {
-                shared.listener.event(&Event::NodeSkipped {
-                    node: node.name.clone(),
-                    because: because.clone(),
-                });
-                return Ended::Failed(because);
-            }
-            None => return Ended::Failed(node.name.clone()),
-        }
-    }
-    let inputs = lookup::input_tables(node, &|from| above.get(&from).cloned()).unwrap_or_default();
-    let result = run_with_permits(shared, id, inputs).await;
-    match result {
-        Ok(finished) => Ended::Done(Arc::new(finished)),
-        Err(error) => {
-            if !error.cancelled {
-                shared.listener.event(&Event::NodeFailed {
-                    node: node.name.clone(),
-                    kind: node.kind_name().to_owned(),
-                    message: error.message,
-                    help: error.help,
-                });
-            }
-            Ended::Failed(node.name.clone())
-        }
-    }
-}
-
-/// Looks up with one processor; only work that is to be done waits for what it needs.
-async fn run_with_permits(
-    shared: &Arc<Shared>,
-    id: NodeId,
-    inputs: Vec<crate::table::Table>,
-) -> Result<Finished, RunError> {
-    let inputs = Arc::new(inputs);
-    let held = shared.permits.acquire(Permit::Cpu, Device::Cpu).await;
-    let (base, full) = {
-        let inputs = inputs.clone();
-        let (base, full, found) = blocking(shared, id, move |job| job.look_up(&inputs)).await?;
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        (base, full)
-    };
-    drop(held);
-    let device = shared.options.device;
-    let _held = shared
-        .permits
-        .acquire(shared.plan.node(id).contract.permit, device)
-        .await;
-    blocking(shared, id, move |job| job.compute(&base, full, &inputs)).await
-}
-
-/// Runs a piece of a job on a thread that may block. A panic in it is the node's failure.
-async fn blocking<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    id: NodeId,
-    work: impl FnOnce(&Job<'_>) -> Result<T, RunError> + Send + 'static,
-) -> Result<T, RunError> {
-    let shared = shared.clone();
-    let task = tokio::task::spawn_blocking(move || {
-        if shared.options.cancel.load(Ordering::Relaxed) {
-            return Err(crate::node::NodeError::cancelled().into());
-        }
-        let job = Job {
-            plan: &shared.plan,
-            node: shared.plan.node(id),
-            cache: &shared.cache,
-            workers: &shared.workers,
-            device: shared.options.device,
-            forced: shared.options.force.contains(&id),
-            cancel: &shared.options.cancel,
-            listener: &*shared.listener,
-        };
-        work(&job)
+    let paths: HashSet<_> = corrupt
+        .iter()
+        .map(|found| shared.cache.object_path(found.object))
+        .collect();
+    ended.retain(|_, end| match end {
+        Ended::Done(finished) => !finished.tables.ports.iter().any(|table| {
+            let mut columns = table.chunks().iter().flat_map(|chunk| &chunk.columns);
+            columns.any(|column| paths.contains(column.place().0))
+        }),
+        Ended::Failed(_) | Ended::Stopped | Ended::Again => false,
     });
-    match task.await {
-        Ok(result) => result,
-        Err(panic) => Err(RunError::new(format!("a fault of this program: {panic}"))),
+    // What was forced has run; it is not to run again because of a neighbour.
+    if let Ok(mut forced) = shared.forced.lock() {
+        forced.retain(|id| !ended.contains_key(id));
+    }
+    true
+}
+
+async fn run_nodes(shared: &Arc<Shared>, nodes: &HashSet<NodeId>, mut ended: Ends) -> Ends {
+    let mut tasks = tokio::task::JoinSet::new();
+    for (id, _) in shared.plan.nodes().filter(|(id, _)| nodes.contains(id)) {
+        if ended.contains_key(&id) {
+            continue;
+        }
+        let shared = shared.clone();
+        tasks.spawn(async move {
+            let end = node_run::run(&shared, id).await;
+            if shared.options.fail_fast && matches!(end, Ended::Failed(_)) {
+                shared.stop();
+            }
+            if let Some(stream) = shared.stream(id) {
+                stream.end(end.clone());
+            }
+            (id, end)
+        });
+    }
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            task = tasks.join_next() => match task {
+                Some(Ok((id, end))) => {
+                    ended.insert(id, end);
+                }
+                Some(Err(panic)) => shared.emit(&Event::NodeFailed {
+                    node: "?".into(),
+                    kind: "?".into(),
+                    message: format!("a fault of this program: {panic}"),
+                    help: None,
+                }),
+                None => return ended,
+            },
+            _ = ticks.tick() => {
+                if shared.options.cancel.load(Ordering::Relaxed) && !shared.is_stopped() {
+                    shared.stop();
+                }
+            }
+        }
     }
 }
 
-fn tally(shared: &Shared, ended: &HashMap<NodeId, Ended>) -> Report {
+fn tally(shared: &Shared, ended: &Ends) -> Report {
     let mut report = Report {
         cancelled: shared.options.cancel.load(Ordering::Relaxed),
         ..Report::default()
@@ -237,15 +267,16 @@ fn tally(shared: &Shared, ended: &HashMap<NodeId, Ended>) -> Report {
             Some(Ended::Failed(because)) if *because == shared.plan.node(id).name => {
                 report.failed += 1;
             }
-            Some(Ended::Failed(_)) => report.skipped += 1,
-            None if shared.signals.contains_key(&id) => report.failed += 1,
+            Some(Ended::Failed(_) | Ended::Stopped) => report.skipped += 1,
+            Some(Ended::Again) => report.failed += 1,
+            None if shared.streams.contains_key(&id) => report.failed += 1,
             None => {}
         }
     }
     report
 }
 
-fn write_outputs(shared: &Shared, ended: &HashMap<NodeId, Ended>, report: &mut Report) {
+fn write_outputs(shared: &Shared, ended: &Ends, report: &mut Report) {
     if shared.options.targets.is_some() {
         return;
     }
@@ -253,7 +284,7 @@ fn write_outputs(shared: &Shared, ended: &HashMap<NodeId, Ended>, report: &mut R
         .iter()
         .filter_map(|(id, end)| match end {
             Ended::Done(finished) => Some((*id, &finished.manifest)),
-            Ended::Failed(_) => None,
+            _ => None,
         })
         .collect();
     for output in &shared.plan.outputs {
@@ -264,15 +295,12 @@ fn write_outputs(shared: &Shared, ended: &HashMap<NodeId, Ended>, report: &mut R
             continue;
         };
         let path = output.path.path().display().to_string();
+        let rows = table.rows();
         let event = match outputs::write(&shared.plan, output, table, &manifests, &shared.cache) {
-            Ok(true) => Event::OutputWritten {
-                path,
-                rows: table.rows(),
-            },
-            Ok(false) => Event::OutputUnchanged {
-                path,
-                rows: table.rows(),
-            },
+            Ok(true) => Event::OutputWritten { path, rows },
+            Ok(false) => Event::OutputUnchanged { path, rows },
+            // It is written once what it is made from has been made anew.
+            Err(_) if shared.cache.has_corrupt() => continue,
             Err(error) => {
                 report.failed += 1;
                 Event::OutputFailed {
@@ -282,6 +310,6 @@ fn write_outputs(shared: &Shared, ended: &HashMap<NodeId, Ended>, report: &mut R
                 }
             }
         };
-        shared.listener.event(&event);
+        shared.emit(&event);
     }
 }

@@ -11,14 +11,14 @@ use super::job::Job;
 use super::{NodeTables, RunError};
 use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
 use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowsOf, TableNode};
-use crate::table::{CHUNK_ROWS, Table};
+use crate::table::{CHUNK_ROWS, Chunk, Table};
 
 /// Runs the node; gives its tables and the rows of its default port.
 pub(super) fn run(
     job: &Job<'_>,
     full: &Manifest,
     inputs: &[Table],
-    mut worker: Box<dyn TableNode>,
+    worker: &mut dyn TableNode,
     context: &Context<'_>,
 ) -> Result<(NodeTables, usize), RunError> {
     let start = std::time::Instant::now();
@@ -41,7 +41,8 @@ pub(super) fn run(
             .contract
             .ports
             .iter()
-            .map(|port| Gathered::new(port, job, inputs))
+            .enumerate()
+            .map(|(number, port)| Gathered::new(number, port, job, inputs))
             .collect::<Result<_, _>>()?,
         existence: Existence::default(),
     };
@@ -76,6 +77,7 @@ struct Gather<'a> {
 /// What has been pushed to one port.
 struct Gathered<'a> {
     port: &'a Port,
+    number: usize,
     /// The rows of each chunk to come, where they are given by an input.
     sizes: Option<std::collections::VecDeque<usize>>,
     fields: Option<Vec<FieldRef>>,
@@ -92,11 +94,7 @@ impl Outputs for Gather<'_> {
             .iter_mut()
             .find(|p| p.port.name == port)
             .ok_or_else(|| NodeError::new(format!("{kind} has no port `{port}`")))?;
-        gathered.push(batch, self.job).map_err(|e| NodeError {
-            message: e.message,
-            help: e.help,
-            cancelled: e.cancelled,
-        })
+        gathered.push(batch, self.job).map_err(NodeError::from)
     }
 
     fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {
@@ -105,7 +103,12 @@ impl Outputs for Gather<'_> {
 }
 
 impl<'a> Gathered<'a> {
-    fn new(port: &'a Port, job: &Job<'_>, inputs: &[Table]) -> Result<Self, RunError> {
+    fn new(
+        number: usize,
+        port: &'a Port,
+        job: &Job<'_>,
+        inputs: &[Table],
+    ) -> Result<Self, RunError> {
         let sizes = match port.rows {
             RowsOf::Input(key) => Some(
                 arrange::input(job.node, key, inputs)?
@@ -118,6 +121,7 @@ impl<'a> Gathered<'a> {
         };
         Ok(Self {
             port,
+            number,
             sizes,
             fields: None,
             waiting: Vec::new(),
@@ -184,7 +188,15 @@ impl<'a> Gathered<'a> {
         } else {
             concat_batches(&schema, &taken)?
         };
-        self.pieces.push(job.cache.put(&chunk)?.piece);
+        let piece = job.cache.put(&chunk)?.piece;
+        // What a failed call has given must not be read twice, so a node that may be called again keeps its chunks back.
+        if self.port.rows == RowsOf::New && job.node.contract.retries == 0 {
+            let columns = job.cache.columns(&piece);
+            let rows = piece.rows;
+            job.stream
+                .push(self.number, schema.fields(), Chunk { rows, columns });
+        }
+        self.pieces.push(piece);
         if let Some(sizes) = &mut self.sizes {
             sizes.pop_front();
         }

@@ -1,14 +1,19 @@
 //! From a file to its text, and to the pipeline in it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::document::Document;
 use super::params::Override;
-use super::pipeline::{Pipeline, parse_pipeline};
+use super::pipeline::Pipeline;
 use crate::diagnostics::{Problem, Problems, Source};
 
-/// Reads a pipeline file and puts its parameters in. Faults of single parts are kept beside what
-/// could be read, so that compiling finds those of the rest too.
+/// Reads a pipeline file, with the files that it extends, and puts its parameters in.
 pub fn read_pipeline(path: &Path, overrides: &[Override]) -> Result<Pipeline, Problems> {
+    Document::read(path)?.pipeline(overrides)
+}
+
+pub(super) fn read_source(path: &Path) -> Result<Arc<Source>, Problem> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(text).map_err(|error| {
@@ -27,7 +32,7 @@ pub fn read_pipeline(path: &Path, overrides: &[Override]) -> Result<Pipeline, Pr
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    parse_pipeline(&Source::new(shown, text, folder), overrides)
+    Ok(Source::new(shown, text, folder))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

@@ -45,24 +45,29 @@ impl Override {
     }
 }
 
+/// Parameters as they are written; they may use each other.
+pub(super) type Raw = BTreeMap<String, Value>;
+
 pub(super) struct Params {
-    values: BTreeMap<String, Value>,
+    values: Raw,
 }
 
 impl Params {
-    /// The file's parameters with the overrides put in; those may refer to the file's others.
-    pub(super) fn new(
-        declared: Vec<(Spanned<String>, Value)>,
+    /// The file's parameters with the overrides put in; those may refer to the file's others. Paths in
+    /// overrides are relative to `source`, as if they stood in that file.
+    pub(super) fn raw(
+        declared: &[(Spanned<String>, Value)],
         overrides: &[Override],
+        source: &Arc<Source>,
         problems: &mut Problems,
-    ) -> Self {
-        let mut values: BTreeMap<String, Value> = declared
-            .into_iter()
-            .map(|(name, value)| (name.value, value))
+    ) -> Raw {
+        let mut values: Raw = declared
+            .iter()
+            .map(|(name, value)| (name.value.clone(), value.clone()))
             .collect();
         for o in overrides {
             if let Some(slot) = values.get_mut(&o.name) {
-                *slot = o.value.clone();
+                *slot = o.value.clone().written_in(source);
                 continue;
             }
             let names: Vec<&str> = values.keys().map(String::as_str).collect();
@@ -74,9 +79,18 @@ impl Params {
                 .help(suggest(&o.name, "parameter", &names)),
             );
         }
-        let mut params = Self { values };
+        values
+    }
+
+    /// Puts into each parameter what it uses of the others.
+    pub(super) fn new(raw: Raw, problems: &mut Problems) -> Self {
+        let mut params = Self { values: raw };
         params.resolve_each_other(problems);
         params
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
     }
 
     /// Parameters may use each other, in any order, but not in a circle.
@@ -199,9 +213,15 @@ impl Params {
                 data: found.data.clone(),
                 place: value.place.clone(),
                 param: Some(Arc::from(name)),
+                written: Some(found.source().clone()),
             };
         }
         let (mut plain, mut shown, mut secret) = (String::new(), String::new(), false);
+        // A path starts from the folder of the file in which its beginning is written.
+        let written = match pieces.first() {
+            Some(Piece::Param(name)) => self.values.get(*name).map(|v| v.source().clone()),
+            _ => value.written.clone(),
+        };
         for piece in pieces {
             match piece {
                 Piece::Text(t) => {
@@ -258,6 +278,7 @@ impl Params {
         };
         Value {
             data,
+            written,
             ..value.clone()
         }
     }
@@ -279,7 +300,7 @@ impl Params {
     }
 }
 
-fn as_text(data: &Data) -> Option<String> {
+pub(super) fn as_text(data: &Data) -> Option<String> {
     match data {
         Data::Text(t) => Some(t.clone()),
         Data::Bool(b) => Some(b.to_string()),
@@ -330,7 +351,8 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(pieces)
 }
 
-fn used_params(value: &Value) -> Vec<String> {
+/// The names of the parameters that a value uses.
+pub(super) fn used_params(value: &Value) -> Vec<String> {
     match &value.data {
         Data::Text(text) => pieces(text)
             .unwrap_or_default()

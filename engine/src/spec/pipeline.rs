@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::params::{Override, Params};
+use super::document::{Document, first_line};
+use super::matrix::{self, Axis, Matrix, Variant};
+use super::outputs::read_outputs;
+use super::params::{Override, Params, Raw};
+use super::sweep::{Form, Sweep};
 use super::value::{Data, Value};
-use super::yaml;
 use crate::diagnostics::{Place, Problem, Problems, Source, Spanned, nearest, suggest};
 
 /// One pipeline file.
@@ -15,6 +18,8 @@ pub struct Pipeline {
     pub params: serde_json::Value,
     pub nodes: Vec<NodeSpec>,
     pub outputs: Vec<OutputSpec>,
+    /// The names that are swept.
+    pub matrix: Matrix,
     /// What is wrong with the parts that could not be read; a pipeline with errors does not compile.
     pub faults: Problems,
     /// Nodes that could not be read, whose names others may refer to.
@@ -28,6 +33,8 @@ pub struct NodeSpec {
     pub kind: Spanned<String>,
     /// The mapping without `kind`.
     pub config: Value,
+    /// What the swept names that it uses itself stand for; those of the nodes that it reads come to these.
+    pub variant: Variant,
 }
 
 /// A file to write.
@@ -37,76 +44,42 @@ pub struct OutputSpec {
     pub path: Value,
     pub format: Spanned<String>,
     pub place: Place,
+    /// What the swept names in it stand for.
+    pub variant: Variant,
 }
 
-const TOP_KEYS: [&str; 5] = ["version", "name", "params", "nodes", "outputs"];
-const OUTPUT_KEYS: [&str; 3] = ["from", "path", "format"];
+pub(super) const TOP_KEYS: [&str; 8] = [
+    "version", "extends", "name", "params", "matrix", "nodes", "outputs", "tests",
+];
 
-pub(super) fn parse_pipeline(
-    source: &Arc<Source>,
-    overrides: &[Override],
-) -> Result<Pipeline, Problems> {
-    let root = yaml::parse(source)?;
-    let mut problems = Problems::default();
+pub(super) fn build(document: &Document, overrides: &[Override]) -> Result<Pipeline, Problems> {
+    let (root, source) = (&document.root, &document.source);
+    let mut problems = document.faults.clone();
+    let name = read_name(root, source, &mut problems);
     let Data::Map(entries) = &root.data else {
-        return Err(Problem::error(
-            "spec::not_a_mapping",
-            format!("{} is not a pipeline", source.name()),
-        )
-        .at(
-            &root.place,
-            format!("a mapping was expected, found {}", root.describe()),
-        )
-        .help("a pipeline file has `version: 1`, `name` and `nodes`")
-        .into());
+        return Err(wrong_type("the file", "a mapping", root).into());
     };
-    for (key, _) in entries {
-        unknown_key(key, &TOP_KEYS, &mut problems);
-    }
-    let top = Place::new(
-        source.clone(),
-        0..source.text().lines().next().map_or(0, str::len),
-    );
-    check_version(&root, &top, &mut problems);
-    if problems.iter().any(|p| p.code == "spec::version") {
-        // The rest may mean something else in another version.
-        return Err(problems.sorted());
-    }
-    let name = read_name(&root, source, &mut problems);
-
     let declared = match root.get("params").map(|v| (&v.data, v)) {
-        None | Some((Data::Null, _)) => Vec::new(),
-        Some((Data::Map(entries), _)) => entries.clone(),
+        None | Some((Data::Null, _)) => &Vec::new(),
+        Some((Data::Map(entries), _)) => entries,
         Some((_, v)) => {
             problems.push(wrong_type("params", "a mapping", v));
-            Vec::new()
+            return Err(problems.sorted());
         }
     };
     let mut of_params = Problems::default();
-    let params = Params::new(declared.clone(), overrides, &mut of_params);
-    let uncertain = of_params.has_errors() || misspelt(entries, &TOP_KEYS, "params");
-    problems.extend(of_params);
-    if uncertain
-        || root
-            .get("params")
-            .is_some_and(|v| !matches!(v.data, Data::Null | Data::Map(_)))
-    {
+    let raw = Params::raw(declared, overrides, source, &mut of_params);
+    let axes = read_matrix(root, &raw, overrides, &mut of_params);
+    let mut sweep = Sweep::new(raw, axes, &mut of_params);
+    let uncertain = ["params", "matrix"].map(|key| misspelt(entries, &TOP_KEYS, key));
+    if of_params.has_errors() || uncertain.contains(&true) {
         // Each use of a parameter would be a fault of its own.
+        problems.extend(of_params);
         return Err(problems.sorted());
     }
-    let resolved_params = declared
-        .iter()
-        .map(|(k, _)| {
-            let use_of = Value::new(Data::Text(format!("${{{}}}", k.value)), k.place.clone());
-            (
-                k.value.clone(),
-                params.substitute(&use_of, &mut problems).to_json(),
-            )
-        })
-        .collect();
-
-    let read = read_nodes(&root, &top, &params, &mut problems);
-    let outputs = read_outputs(&root, &params, &mut problems);
+    let params = sweep.to_json(declared.iter().map(|(k, _)| k.value.as_str()));
+    let read = read_nodes(root, source, &mut sweep, &mut problems);
+    let outputs = read_outputs(root, &mut sweep, &mut problems);
     // Of nodes that could not be found at all, nothing can be said about who refers to them.
     let Some((nodes, broken)) = read else {
         return Err(problems.sorted());
@@ -114,19 +87,54 @@ pub(super) fn parse_pipeline(
     Ok(Pipeline {
         source: source.clone(),
         name,
-        params: serde_json::Value::Object(resolved_params),
+        params: serde_json::Value::Object(params),
         nodes,
         outputs,
+        matrix: sweep.matrix,
         faults: problems,
         broken,
     })
 }
 
-/// The nodes, and the names of those that could not be read.
+/// The names that are swept over the whole pipeline: parameters that have no other value.
+fn read_matrix(
+    root: &Value,
+    raw: &Raw,
+    overrides: &[Override],
+    problems: &mut Problems,
+) -> Vec<Axis> {
+    let Some(matrix) = root.get("matrix") else {
+        return Vec::new();
+    };
+    let mut axes = matrix::read_axes(matrix, None, problems);
+    axes.retain(|axis| !overrides.iter().any(|o| o.name == axis.name));
+    if let Data::Map(entries) = &matrix.data {
+        let names: Vec<&str> = raw.keys().map(String::as_str).collect();
+        for (name, _) in entries.iter().filter(|(n, _)| !raw.contains_key(&n.value)) {
+            problems.push(
+                Problem::error(
+                    "spec::matrix_param",
+                    format!("there is no parameter `{}` to sweep", name.value),
+                )
+                .at(&name.place, "swept here")
+                .help(match nearest(&name.value, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("declare it: `params: {{ {}: ... }}`", name.value),
+                }),
+            );
+        }
+    }
+    let sizes = axes.iter().map(|a| a.choices.len());
+    let count = sizes.fold(1, usize::saturating_mul);
+    matrix::refuse_too_many(count, &matrix.place, problems);
+    axes
+}
+
+/// The nodes, one for each variant that they use themselves, and the names of those that could not be read.
 fn read_nodes(
     root: &Value,
-    top: &Place,
-    params: &Params,
+    source: &Arc<Source>,
+    sweep: &mut Sweep,
     problems: &mut Problems,
 ) -> Option<(Vec<NodeSpec>, Vec<String>)> {
     let (mut nodes, mut broken) = (Vec::new(), Vec::new());
@@ -134,17 +142,17 @@ fn read_nodes(
         None if matches!(&root.data, Data::Map(keys) if misspelt(keys, &TOP_KEYS, "nodes")) => {}
         None => problems.push(
             Problem::error("spec::missing_key", "the key `nodes` is missing")
-                .at(top, "in this file")
+                .at(&first_line(source), "in this file")
                 .help("add `nodes:` with at least one `NAME: { kind: ... }` under it"),
         ),
         Some((Data::Map(entries), _)) => {
             for (name, value) in entries {
                 let mut found = Problems::default();
-                let value = params.substitute(value, &mut found);
-                let node = read_node(name, &value, &mut found);
-                match node.filter(|_| !found.has_errors()) {
-                    Some(node) => nodes.push(node),
-                    None => broken.push(name.value.clone()),
+                let variants = read_variants(name, value, sweep, &mut found);
+                if found.has_errors() {
+                    broken.push(name.value.clone());
+                } else {
+                    nodes.extend(variants);
                 }
                 problems.extend(found);
             }
@@ -155,43 +163,39 @@ fn read_nodes(
     None
 }
 
-fn read_outputs(root: &Value, params: &Params, problems: &mut Problems) -> Vec<OutputSpec> {
-    let mut outputs = Vec::new();
-    match root.get("outputs").map(|v| (&v.data, v)) {
-        None | Some((Data::Null, _)) => {}
-        Some((Data::List(items), _)) => {
-            for item in items {
-                let mut found = Problems::default();
-                let item = params.substitute(item, &mut found);
-                if !found.has_errors() {
-                    outputs.extend(read_output(&item, &mut found));
-                }
-                problems.extend(found);
-            }
+/// A node for each combination of the names that are swept in it.
+fn read_variants(
+    name: &Spanned<String>,
+    value: &Value,
+    sweep: &mut Sweep,
+    problems: &mut Problems,
+) -> Vec<NodeSpec> {
+    let own = value.get("matrix");
+    if let Some(own) = own {
+        let axes = matrix::read_axes(own, Some(&name.value), problems);
+        sweep.add(axes, own, problems);
+    }
+    let value = value.without("matrix");
+    let axes = sweep.axes_of(&value, Some(&name.value));
+    if let Some(own) = own {
+        sweep.refuse_unused(&name.value, &axes, own, problems);
+    }
+    let place = own.map_or(&name.place, |own| &own.place);
+    matrix::refuse_too_many(sweep.matrix.count(axes.iter().copied()), place, problems);
+    let mut nodes = Vec::new();
+    if problems.has_errors() {
+        return nodes;
+    }
+    for variant in sweep.matrix.combinations(&axes) {
+        let params = sweep.params(&variant, Form::Value, problems);
+        let value = params.substitute(&value, problems);
+        nodes.extend(read_node(name, &value, variant, problems));
+        // The others would have the same faults.
+        if problems.has_errors() {
+            break;
         }
-        Some((_, v)) => problems.push(wrong_type("outputs", "a list of { from, path, format }", v)),
     }
-    outputs
-}
-
-fn check_version(root: &Value, top: &Place, problems: &mut Problems) {
-    match root.get("version") {
-        None => problems.push(
-            Problem::error("spec::missing_key", "the key `version` is missing")
-                .at(top, "in this file")
-                .help("add `version: 1` as the first line"),
-        ),
-        Some(Value {
-            data: Data::Int(1), ..
-        }) => {}
-        Some(v) => problems.push(
-            Problem::error(
-                "spec::version",
-                format!("this program reads version 1, found {}", v.describe()),
-            )
-            .at(&v.place, "not the number 1"),
-        ),
-    }
+    nodes
 }
 
 fn read_name(root: &Value, source: &Arc<Source>, problems: &mut Problems) -> Spanned<String> {
@@ -210,7 +214,7 @@ fn read_name(root: &Value, source: &Arc<Source>, problems: &mut Problems) -> Spa
     }
 }
 
-fn wrong_type(key: &str, wanted: &str, value: &Value) -> Problem {
+pub(super) fn wrong_type(key: &str, wanted: &str, value: &Value) -> Problem {
     Problem::error(
         "spec::type",
         format!("`{key}` must be {wanted}, found {}", value.describe()),
@@ -218,7 +222,7 @@ fn wrong_type(key: &str, wanted: &str, value: &Value) -> Problem {
     .at(&value.place, "here")
 }
 
-fn unknown_key(key: &Spanned<String>, known: &[&str], problems: &mut Problems) {
+pub(super) fn unknown_key(key: &Spanned<String>, known: &[&str], problems: &mut Problems) {
     if known.contains(&key.value.as_str()) {
         return;
     }
@@ -233,14 +237,19 @@ fn unknown_key(key: &Spanned<String>, known: &[&str], problems: &mut Problems) {
 }
 
 /// An unknown key is likely to stand for `meant`, so that one is not missing as well.
-fn misspelt(entries: &[(Spanned<String>, Value)], known: &[&str], meant: &str) -> bool {
+pub(super) fn misspelt(entries: &[(Spanned<String>, Value)], known: &[&str], meant: &str) -> bool {
     entries.iter().any(|(key, _)| {
         !known.contains(&key.value.as_str())
             && nearest(&key.value, known.iter().copied()) == Some(meant)
     })
 }
 
-fn read_node(name: &Spanned<String>, value: &Value, problems: &mut Problems) -> Option<NodeSpec> {
+fn read_node(
+    name: &Spanned<String>,
+    value: &Value,
+    variant: Variant,
+    problems: &mut Problems,
+) -> Option<NodeSpec> {
     let valid = !name.value.is_empty()
         && name
             .value
@@ -253,7 +262,7 @@ fn read_node(name: &Spanned<String>, value: &Value, problems: &mut Problems) -> 
                 .help("a name is made of letters, digits, `_` and `-`; a dot separates a node from its ports and columns"),
         );
     }
-    let Data::Map(entries) = &value.data else {
+    let Data::Map(_) = &value.data else {
         problems.push(
             Problem::error(
                 "spec::type",
@@ -290,68 +299,10 @@ fn read_node(name: &Spanned<String>, value: &Value, problems: &mut Problems) -> 
             return None;
         }
     };
-    let rest = entries
-        .iter()
-        .filter(|(k, _)| k.value != "kind")
-        .cloned()
-        .collect();
-    let config = Value {
-        data: Data::Map(rest),
-        ..value.clone()
-    };
     Some(NodeSpec {
         name: name.clone(),
         kind,
-        config,
-    })
-}
-
-fn read_output(value: &Value, problems: &mut Problems) -> Option<OutputSpec> {
-    let Data::Map(entries) = &value.data else {
-        problems.push(wrong_type(
-            "outputs",
-            "a list of { from, path, format }",
-            value,
-        ));
-        return None;
-    };
-    for (key, _) in entries {
-        unknown_key(key, &OUTPUT_KEYS, problems);
-    }
-    let mut text = |key: &str| match value.get(key) {
-        Some(Value {
-            data: Data::Text(t),
-            place,
-            ..
-        }) => Some(Spanned::new(t.clone(), place.clone())),
-        Some(other) => {
-            problems.push(wrong_type(key, "text", other));
-            None
-        }
-        None if misspelt(entries, &OUTPUT_KEYS, key) => None,
-        None => {
-            problems.push(
-                Problem::error("spec::missing_key", format!("the output has no `{key}`"))
-                    .at(&value.place, "this output")
-                    .help("an output is { from: NODE, path: FILE, format: llava }"),
-            );
-            None
-        }
-    };
-    let (from, format) = (text("from"), text("format"));
-    let path = match value.get("path") {
-        Some(
-            v @ Value {
-                data: Data::Text(_) | Data::Secret { .. },
-                ..
-            },
-        ) => Some(v.clone()),
-        _ => text("path").map(|_| value.clone()),
-    };
-    Some(OutputSpec {
-        from: from?,
-        path: path?,
-        format: format?,
-        place: value.place.clone(),
+        config: value.without("kind"),
+        variant,
     })
 }

@@ -1,8 +1,9 @@
 //! YAML values that know where they were written.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostics::{Place, Spanned};
+use crate::diagnostics::{Place, Source, Spanned};
 
 /// A value and the place it was written at.
 #[derive(Clone, Debug)]
@@ -11,6 +12,9 @@ pub struct Value {
     pub place: Place,
     /// The parameter that the value was taken from, for messages.
     pub param: Option<Arc<str>>,
+    /// The file whose folder a relative path in it starts from, where that is not the file of `place`:
+    /// a parameter may be written in one file and used in another.
+    pub written: Option<Arc<Source>>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +40,39 @@ impl Value {
             data,
             place,
             param: None,
+            written: None,
+        }
+    }
+
+    /// The file that a relative path in it is relative to.
+    pub fn source(&self) -> &Arc<Source> {
+        self.written.as_ref().unwrap_or(&self.place.source)
+    }
+
+    /// The folder that a relative path in it starts from.
+    pub fn folder(&self) -> &Path {
+        self.source().folder()
+    }
+
+    /// As if it had been written in `source`, all of it.
+    #[must_use]
+    pub(super) fn written_in(self, source: &Arc<Source>) -> Self {
+        let data = match self.data {
+            Data::List(items) => {
+                Data::List(items.into_iter().map(|v| v.written_in(source)).collect())
+            }
+            Data::Map(entries) => Data::Map(
+                entries
+                    .into_iter()
+                    .map(|(k, v)| (k, v.written_in(source)))
+                    .collect(),
+            ),
+            other => other,
+        };
+        Self {
+            data,
+            written: Some(source.clone()),
+            ..self
         }
     }
 
@@ -63,6 +100,24 @@ impl Value {
         }
     }
 
+    /// The key itself, with its place.
+    pub(super) fn key(&self, key: &str) -> Option<&Spanned<String>> {
+        match &self.data {
+            Data::Map(entries) => entries.iter().find(|(k, _)| k.value == key).map(|(k, _)| k),
+            _ => None,
+        }
+    }
+
+    /// A mapping without one of its keys; anything else as it is.
+    #[must_use]
+    pub(super) fn without(&self, key: &str) -> Self {
+        let mut rest = self.clone();
+        if let Data::Map(entries) = &mut rest.data {
+            entries.retain(|(k, _)| k.value != key);
+        }
+        rest
+    }
+
     /// A node's body as it stands in documentation: `{ kind: K, ... }` or `NAME: { kind: K, ... }`,
     /// split into the kind and the rest.
     pub fn into_node(self) -> Option<(String, Self)> {
@@ -85,6 +140,7 @@ impl Value {
                 data: Data::Map(entries),
                 place: self.place,
                 param: None,
+                written: None,
             },
         ))
     }

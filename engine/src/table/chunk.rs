@@ -30,18 +30,10 @@ impl Column {
     }
 
     pub fn array(&self) -> Result<ArrayRef, ArrowError> {
-        let batch = self.batch.batch()?;
-        if self.index >= batch.num_columns() {
-            return Err(ArrowError::IpcError(format!(
-                "{}: no column {}",
-                self.batch.path().display(),
-                self.index
-            )));
-        }
-        Ok(batch.column(self.index).clone())
+        self.batch.column(self.index)
     }
 
-    /// The file and the position in it, for a worker that reads it itself.
+    /// The file and the position in it.
     pub fn place(&self) -> (&std::path::Path, usize) {
         (self.batch.path(), self.index)
     }

@@ -6,15 +6,19 @@ mod array_digest;
 mod chunk;
 mod digest;
 mod ipc;
+mod mapped;
 mod row_digest;
+mod stored;
 mod types;
 mod values;
 
 pub use array_digest::{array_digest, is_supported};
 pub use chunk::{Chunk, Column, Table};
 pub use digest::{Digest, Digester};
-pub use ipc::{StoredBatch, decode_stream, encode_stream, write_batch};
+pub use ipc::{decode_stream, encode_stream, write_batch};
+pub use mapped::panics_are_caught;
 pub use row_digest::{RowDigest, row_digests};
+pub use stored::{FileId, Guard, Promise, StoredBatch, batch_digest};
 pub use types::ColumnType;
 pub use values::{FloatRows, floats, list_of_floats, strings, vectors};
 

@@ -60,6 +60,9 @@ pub struct Worker {
     last_words: Arc<Mutex<VecDeque<String>>>,
     /// The device that the worker chose.
     pub device: String,
+    /// What it calls itself.
+    pub name: String,
+    pub version: String,
     sessions: u64,
 }
 
@@ -112,6 +115,8 @@ impl Worker {
             frames,
             last_words,
             device: String::new(),
+            name: String::new(),
+            version: String::new(),
             sessions: 0,
         };
         worker.greet(device)?;
@@ -130,10 +135,11 @@ impl Worker {
         match self.receive(&never, Some(START_TIMEOUT))?.0 {
             Response::Hello {
                 protocol: PROTOCOL,
+                name,
+                version,
                 device,
-                ..
             } => {
-                self.device = device;
+                (self.name, self.version, self.device) = (name, version, device);
                 Ok(())
             }
             Response::Hello { protocol, .. } => Err(WorkerError::Protocol {
@@ -143,6 +149,11 @@ impl Worker {
             Response::Error { message, help } => Err(WorkerError::Refused { message, help }),
             other => Err(self.garbled(&format!("{other:?} instead of a greeting"))),
         }
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// A number for a new session.

@@ -1,6 +1,5 @@
 //! Kinds that bring data in: annotation files, tables, scores and vectors computed elsewhere.
 
-use trommel_engine::node::prelude::*;
 use trommel_engine::node::{Entry, Erased};
 
 mod images;
@@ -10,6 +9,7 @@ pub mod parquet;
 pub mod positions;
 pub mod scores;
 mod table_file;
+mod values_file;
 pub mod vectors;
 
 pub const KINDS: &[Entry] = &[
@@ -34,16 +34,6 @@ pub const KINDS: &[Entry] = &[
         source: include_str!("vectors.rs"),
     },
 ];
-
-fn refuse_own_names(contract: &mut Contract, column: &str) {
-    if column.is_empty() || column.contains('.') || [KEY, UNIQUE_IDX].contains(&column) {
-        contract.refuse(
-            "column",
-            format!("`{column}` cannot be the name of this column"),
-            "give another name, without a dot",
-        );
-    }
-}
 
 /// An error and what caused it, in one text.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {

@@ -14,6 +14,7 @@ use arrow::array::Float64Array;
 use trommel_engine::node::prelude::*;
 
 use super::positions::Positions;
+use super::values_file::{self, Config};
 use super::with_causes;
 
 pub mod parse;
@@ -21,44 +22,24 @@ pub mod parse;
 /// Scores of a file.
 pub struct Scores;
 
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The rows that the scores belong to.
-    pub input: TableRef,
-    /// A JSON object: `{"0": 0.5, "1": null}`.
-    pub path: DataPath,
-    /// The name of the column to give.
-    pub column: String,
-}
-
 impl Kind for Scores {
     const NAME: &'static str = "load.scores";
     const VERSION: u32 = 1;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        contract
-            .table("input", &config.input)
-            .reads(UNIQUE_IDX, &[ColumnType::U64]);
-        contract.file("path", &config.path);
-        contract
-            .port("rows", RowsOf::Input("input"))
-            .gives(&config.column, ColumnType::F64);
-        super::refuse_own_names(contract, &config.column);
+        values_file::contract(config, ColumnType::F64, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
         Ok(Work::table(Load {
-            path: config.path.path().to_owned(),
-            column: config.column.clone(),
+            config: config.clone(),
         }))
     }
 }
 
 struct Load {
-    path: std::path::PathBuf,
-    column: String,
+    config: Config,
 }
 
 impl TableNode for Load {
@@ -69,17 +50,17 @@ impl TableNode for Load {
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
         let positions = Positions::of(inputs.table("input")?)?;
-        let values = parse::read_scores(&self.path, &positions)
+        let values = parse::read_scores(self.config.path.path(), &positions)
             .map_err(|e| NodeError::new(with_causes(&e)))?;
         let without = values.iter().filter(|v| v.is_none()).count();
         if without > 0 {
             context.warn(format!(
                 "{without} of {} rows have no score in {}",
                 values.len(),
-                self.path.display()
+                self.config.path.path().display()
             ));
         }
-        let field = Field::new(&self.column, DataType::Float64, true);
+        let field = Field::new(&self.config.column, DataType::Float64, true);
         let column: ArrayRef = Arc::new(Float64Array::from(values));
         outputs.push(
             "rows",

@@ -13,6 +13,7 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::{CHUNK_ROWS, list_of_floats};
 
 use super::positions::Positions;
+use super::values_file::{self, Config};
 use super::with_causes;
 
 mod npy;
@@ -21,44 +22,24 @@ pub mod table;
 /// Vectors of a file.
 pub struct Vectors;
 
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// The rows that the vectors belong to.
-    pub input: TableRef,
-    /// `.safetensors`, `.npy` or `.pt`.
-    pub path: DataPath,
-    /// The name of the column to give.
-    pub column: String,
-}
-
 impl Kind for Vectors {
     const NAME: &'static str = "load.vectors";
     const VERSION: u32 = 1;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        contract
-            .table("input", &config.input)
-            .reads(UNIQUE_IDX, &[ColumnType::U64]);
-        contract.file("path", &config.path);
-        contract
-            .port("rows", RowsOf::Input("input"))
-            .gives(&config.column, ColumnType::Vector);
-        super::refuse_own_names(contract, &config.column);
+        values_file::contract(config, ColumnType::Vector, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
         Ok(Work::table(Load {
-            path: config.path.path().to_owned(),
-            column: config.column.clone(),
+            config: config.clone(),
         }))
     }
 }
 
 struct Load {
-    path: std::path::PathBuf,
-    column: String,
+    config: Config,
 }
 
 impl TableNode for Load {
@@ -70,7 +51,7 @@ impl TableNode for Load {
     ) -> Result<(), NodeError> {
         let fault = |e: table::VectorsError| NodeError::new(with_causes(&e));
         let positions = Positions::of(inputs.table("input")?)?;
-        let vectors = table::Vectors::open(&self.path, &positions).map_err(fault)?;
+        let vectors = table::Vectors::open(self.config.path.path(), &positions).map_err(fault)?;
         for rows in positions.rows().chunks(CHUNK_ROWS) {
             context.check_cancelled()?;
             let mut values = Vec::with_capacity(rows.len() * vectors.dim());
@@ -83,7 +64,7 @@ impl TableNode for Load {
                 );
             }
             let list = list_of_floats(values, vectors.dim(), None)?;
-            let field = Field::new(&self.column, list.data_type().clone(), false);
+            let field = Field::new(&self.config.column, list.data_type().clone(), false);
             outputs.push(
                 "rows",
                 RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(list)])?,

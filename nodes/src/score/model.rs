@@ -57,6 +57,7 @@ pub fn contract(config: &Config, contract: &mut Contract, column: &str, ty: Colu
         .gives(column, ty);
     contract.row_wise();
     contract.permit(Permit::Device);
+    contract.memory("model", 1.5);
     contract.speed_only(&["device", "batch_size"]);
     if config.batch_size == Some(0) {
         contract.refuse(

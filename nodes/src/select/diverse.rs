@@ -58,6 +58,7 @@ impl Kind for Diverse {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
+        picks::refuse_none(config.count, contract);
         contract.table("input", &config.input).passes();
         contract.column("score", &config.score, &[ColumnType::Number]);
         contract.column("vectors", &config.vectors, &[ColumnType::Vector]);
@@ -68,6 +69,7 @@ impl Kind for Diverse {
             .gives("difficulty", ColumnType::F64)
             .gives("penalised", ColumnType::F64);
         contract.permit(Permit::Exclusive);
+        contract.memory("vectors", 1.5);
         if !config.gamma.is_finite() {
             contract.refuse(
                 "gamma",

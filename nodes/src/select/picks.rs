@@ -46,6 +46,17 @@ pub(super) fn push(
     Ok(())
 }
 
+/// To pick nothing is a slip, not a wish.
+pub(super) fn refuse_none(count: usize, contract: &mut Contract) {
+    if count == 0 {
+        contract.refuse(
+            "count",
+            "`count` is 0: nothing would be picked",
+            "it must be 1 or more",
+        );
+    }
+}
+
 /// A count beyond what there is picks all, and says so.
 pub(super) fn warn_short(count: usize, there: usize, context: &Context<'_>) {
     if count > there {

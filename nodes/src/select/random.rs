@@ -37,6 +37,7 @@ impl Kind for Random {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
+        picks::refuse_none(config.count, contract);
         contract.table("input", &config.input).passes();
         contract
             .port("rows", RowsOf::New)

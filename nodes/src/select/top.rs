@@ -41,6 +41,7 @@ impl Kind for Top {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
+        picks::refuse_none(config.count, contract);
         contract.table("input", &config.input).passes();
         contract.column("score", &config.score, &[ColumnType::Number]);
         contract

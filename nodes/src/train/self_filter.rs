@@ -187,6 +187,8 @@ impl Kind for SelfFilter {
             .gives("label_tokens", ColumnType::U64)
             .gives("seconds", ColumnType::F64);
         contract.permit(Permit::Device);
+        // Per parameter two bytes lie in a bf16 file; weights, gradients and two moments in f32 are sixteen.
+        contract.memory("vlm", 8.0);
         contract.speed_only(&["device", "recompute"]);
         refuse_nonsense(config, contract);
     }

@@ -75,17 +75,11 @@ pub(super) fn chunks(input: &TableInput, column: &str) -> Result<Vec<ArrayRef>, 
         })?;
         let (path, index) = (&stored.path, stored.index);
         let file = StoredBatch::new(path.clone());
-        let batch = file.batch().map_err(|source| WorkError::Model {
-            folder: path.clone(),
-            source: Box::new(source),
-        });
-        let batch = batch.map_err(|error| broken(error.words()))?;
-        let found = batch
-            .columns()
-            .get(index)
-            .ok_or_else(|| broken(format!("{} has no column number {index}", path.display())))?;
+        let found = file
+            .column(index)
+            .map_err(|error| broken(error.to_string()))?;
         if found.len() == chunk.rows {
-            return Ok(found.clone());
+            return Ok(found);
         }
         let (rows, expected) = (found.len(), chunk.rows);
         let path = path.display();

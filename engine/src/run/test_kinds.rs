@@ -1,0 +1,187 @@
+//! Kinds that the scheduler's tests run: rows that come in steps, work that fails or takes long.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use arrow::array::{FixedSizeBinaryArray, Float64Array, UInt64Array};
+
+use crate::node::prelude::*;
+use crate::node::{Entry, Erased, Registry};
+use crate::table::CHUNK_ROWS;
+
+/// Calls so far, by the name that a node's configuration gives: tests run side by side.
+static CALLS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+
+pub(super) fn calls(name: &str) -> usize {
+    let calls = CALLS.lock().unwrap();
+    calls
+        .as_ref()
+        .and_then(|c| c.get(name).copied())
+        .unwrap_or(0)
+}
+
+fn call(name: &str) -> usize {
+    let mut calls = CALLS.lock().unwrap();
+    let count = calls
+        .get_or_insert_default()
+        .entry(name.to_owned())
+        .or_default();
+    *count += 1;
+    *count
+}
+
+/// Gives chunks; with `after`, each only when the nodes of that name have done all that came before.
+pub(super) struct Steps;
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub(super) struct StepsConfig {
+    chunks: usize,
+    #[serde(default)]
+    after: Option<String>,
+    #[serde(default)]
+    fails: bool,
+}
+
+impl Kind for Steps {
+    const NAME: &'static str = "load.steps";
+    const VERSION: u32 = 1;
+    type Config = StepsConfig;
+
+    fn contract(_: &StepsConfig, contract: &mut Contract) {
+        contract
+            .port("rows", RowsOf::New)
+            .gives("n", ColumnType::F64);
+    }
+
+    fn build(config: &StepsConfig) -> Result<Work, NodeError> {
+        Ok(Work::table(config.clone()))
+    }
+}
+
+impl TableNode for StepsConfig {
+    fn table(
+        &mut self,
+        _: &Inputs,
+        outputs: &mut dyn Outputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
+        for chunk in 0..self.chunks {
+            if let Some(name) = &self.after {
+                wait_for(name, chunk, context)?;
+            }
+            outputs.push("rows", rows(chunk)?)?;
+        }
+        if self.fails {
+            return Err(NodeError::new("the last row is broken"));
+        }
+        Ok(())
+    }
+}
+
+fn wait_for(name: &str, count: usize, context: &Context<'_>) -> Result<(), NodeError> {
+    let start = Instant::now();
+    while calls(name) < count {
+        context.check_cancelled()?;
+        if start.elapsed() > Duration::from_secs(20) {
+            return Err(NodeError::new("nobody reads what is there"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn rows(chunk: usize) -> Result<RecordBatch, NodeError> {
+    let numbers = chunk * CHUNK_ROWS..(chunk + 1) * CHUNK_ROWS;
+    let keys = numbers.clone().map(|n| (n as u128).to_le_bytes());
+    let columns: [(&str, ArrayRef); 3] = [
+        (KEY, Arc::new(FixedSizeBinaryArray::try_from_iter(keys)?)),
+        (
+            UNIQUE_IDX,
+            Arc::new(UInt64Array::from_iter_values(
+                numbers.clone().map(|n| n as u64),
+            )),
+        ),
+        (
+            "n",
+            Arc::new(Float64Array::from_iter_values(numbers.map(|n| n as f64))),
+        ),
+    ];
+    Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+/// Doubles a number; can be told to fail or to take its time.
+pub(super) struct Double;
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub(super) struct DoubleConfig {
+    input: TableRef,
+    #[serde(default)]
+    name: String,
+    /// Calls that fail for a passing reason before one succeeds.
+    #[serde(default)]
+    passing: usize,
+    #[serde(default)]
+    broken: bool,
+    /// Works until it is stopped.
+    #[serde(default)]
+    endless: bool,
+}
+
+impl Kind for Double {
+    const NAME: &'static str = "score.double";
+    const VERSION: u32 = 1;
+    type Config = DoubleConfig;
+
+    fn contract(config: &DoubleConfig, contract: &mut Contract) {
+        contract
+            .table("input", &config.input)
+            .reads("n", &[ColumnType::F64]);
+        contract
+            .port("rows", RowsOf::Input("input"))
+            .gives("n", ColumnType::F64);
+        contract.row_wise();
+        contract.retries(2);
+    }
+
+    fn build(config: &DoubleConfig) -> Result<Work, NodeError> {
+        Ok(Work::rows(config.clone()))
+    }
+}
+
+impl RowNode for DoubleConfig {
+    fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
+        if self.broken {
+            return Err(NodeError::new("this never works"));
+        }
+        if call(&self.name) <= self.passing {
+            return Err(NodeError::new("busy").transient());
+        }
+        while self.endless {
+            context.check_cancelled()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let numbers = rows
+            .column(0)
+            .as_primitive::<arrow::datatypes::Float64Type>();
+        let doubled: Float64Array = numbers.unary(|n| n * 2.0);
+        let column: ArrayRef = Arc::new(doubled);
+        Ok(RecordBatch::try_from_iter([("n", column)])?.into())
+    }
+}
+
+const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<Steps>::NEW,
+        source: "",
+    },
+    Entry {
+        kind: &Erased::<Double>::NEW,
+        source: "",
+    },
+];
+
+pub(super) const REGISTRY: Registry = Registry {
+    kinds: &[KINDS],
+    formats: &[],
+};

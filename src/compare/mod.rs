@@ -1,0 +1,10 @@
+//! What differs between two runs, or between two selections.
+
+mod runs;
+mod selection;
+mod statistics;
+mod words;
+
+pub(crate) use runs::{compare_runs, selection_of};
+pub(crate) use selection::{Selection, compare};
+pub(crate) use words::{of_runs, of_selections};
