@@ -3,7 +3,9 @@
 mod command;
 mod compare;
 mod console;
+mod expect;
 mod layout;
+mod quantity;
 mod show;
 mod summary;
 mod terminal;

@@ -8,4 +8,6 @@ mod house;
 mod input;
 mod program;
 mod published;
+mod runs;
+mod sections;
 mod support;

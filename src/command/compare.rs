@@ -27,7 +27,7 @@ pub(crate) struct CompareArgs {
 }
 
 enum Side {
-    Run(RunRecord),
+    Run(Box<RunRecord>),
     Selection(Selection),
 }
 
@@ -82,7 +82,9 @@ fn side(cache: &Cache, word: &str) -> Result<Side, Fault> {
         return Ok(Side::Selection(selection));
     }
     let Some((run, node)) = word.split_once(':') else {
-        return named_run(cache, word).map(Side::Run).map_err(Fault::Call);
+        return named_run(cache, word)
+            .map(|run| Side::Run(Box::new(run)))
+            .map_err(Fault::Call);
     };
     let record = named_run(cache, run).map_err(Fault::Call)?;
     let select = |name: &str| {

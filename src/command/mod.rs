@@ -1,5 +1,6 @@
 //! The verbs of the program, one file each.
 
+mod cache;
 mod check;
 mod compare;
 mod explain;
@@ -10,18 +11,20 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod schema_sections;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use trommel_engine::cache::Cache;
-use trommel_engine::compile::{compile, missing_files};
-use trommel_engine::diagnostics::{Problem, Problems, listed};
+use trommel_engine::cache::{Cache, Verify};
+use trommel_engine::compile::{CompiledTest, compile, compile_tests, missing_files};
+use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Registry;
 use trommel_engine::plan::{NodeId, Plan};
-use trommel_engine::spec::{Override, read_pipeline};
+use trommel_engine::spec::{Document, Override};
 
 use crate::terminal;
 
@@ -54,8 +57,12 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Compare two runs, or two selections
     Compare(compare::CompareArgs),
+    /// Run the tests that stand in a pipeline file
+    Test(test::TestArgs),
     /// Draw the pipeline
     Graph(graph::GraphArgs),
+    /// Look after the cache: list it, measure it, clear it out, verify it
+    Cache(cache::CacheVerb),
     /// List the kinds of nodes, or one kind's configuration, ports and columns
     Kinds(kinds::KindsArgs),
     /// Print the JSON Schema of pipeline files
@@ -89,7 +96,9 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Show(args) => show::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Kinds(args) => kinds::run(&args),
         Command::Schema => Ok(schema::run()),
         Command::Init(args) => init::run(&args),
@@ -102,8 +111,22 @@ pub(crate) fn registry() -> Registry {
 }
 
 impl PipelineArgs {
-    /// Reads and compiles; warnings that are not about missing files are printed.
+    /// Reads and compiles.
     fn compile(&self) -> Result<(Plan, Problems), Problems> {
+        let pipeline = Document::read(&self.file)?.pipeline(&self.overrides()?)?;
+        compile(&pipeline, &registry())
+    }
+
+    /// Reads and compiles, the tests of the file as well.
+    fn compile_with_tests(&self) -> Result<(Plan, Vec<CompiledTest>, Problems), Problems> {
+        let overrides = self.overrides()?;
+        let document = Document::read(&self.file)?;
+        let (plan, warnings) = compile(&document.pipeline(&overrides)?, &registry())?;
+        let tests = compile_tests(&document, &overrides, &registry())?;
+        Ok((plan, tests, warnings))
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, Problems> {
         let mut overrides = Vec::new();
         let mut problems = Problems::default();
         for set in &self.set {
@@ -115,8 +138,7 @@ impl PipelineArgs {
         if problems.has_errors() {
             return Err(problems);
         }
-        let pipeline = read_pipeline(&self.file, &overrides)?;
-        compile(&pipeline, &registry())
+        Ok(overrides)
     }
 
     /// Compiles for running: only what `nodes` need must be there.
@@ -149,22 +171,42 @@ fn require_files(plan: &Plan, nodes: &std::collections::HashSet<NodeId>) -> Resu
 }
 
 impl CacheArgs {
-    fn open(&self) -> Result<Cache, Problems> {
+    fn folder(&self) -> PathBuf {
         let from_environment = || {
             std::env::var_os("TROMMEL_CACHE")
                 .filter(|v| !v.is_empty())
                 .map(PathBuf::from)
         };
-        let folder = self
-            .cache
-            .clone()
-            .or_else(from_environment)
-            .unwrap_or_else(|| PathBuf::from(".trommel"));
-        Cache::open(&folder).map_err(|error| {
-            Problem::error("cache::open", error.to_string())
-                .help("--cache DIR or TROMMEL_CACHE name another folder")
-                .into()
-        })
+        let given = self.cache.clone().or_else(from_environment);
+        given.unwrap_or_else(|| PathBuf::from(".trommel"))
+    }
+
+    fn open(&self) -> Result<Cache, Problems> {
+        let policy = verify_policy()?;
+        let waiting = |holder: &str| {
+            terminal::say(&format!(
+                "waiting for {holder}, who is clearing out the cache"
+            ));
+        };
+        let cache = Cache::open_patiently(self.folder(), waiting).map_err(|error| {
+            let other = "--cache DIR or TROMMEL_CACHE name another folder";
+            Problem::error("cache::open", error.to_string()).help(error.help().unwrap_or(other))
+        })?;
+        Ok(cache.verify(policy))
+    }
+}
+
+/// Whether what is read from the cache is checked.
+fn verify_policy() -> Result<Verify, Problems> {
+    let policy = std::env::var("TROMMEL_VERIFY").unwrap_or_default();
+    match policy.as_str() {
+        "" | "read" => Ok(Verify::Read),
+        "never" => Ok(Verify::Never),
+        other => Err(
+            Problem::error("call::verify", format!("TROMMEL_VERIFY is `{other}`"))
+                .help("it may be `read` (what is read is checked) or `never`")
+                .into(),
+        ),
     }
 }
 
@@ -177,7 +219,12 @@ fn named_nodes(plan: &Plan, name: &str, option: &str) -> Result<Vec<NodeId>, Pro
     let names: Vec<&str> = plan.nodes().map(|(_, n)| n.name.as_str()).collect();
     let near = trommel_engine::diagnostics::nearest(name, names.iter().copied());
     let help = near.map_or_else(
-        || format!("the nodes are {}", listed(&names)),
+        || {
+            format!(
+                "the nodes are {}",
+                trommel_engine::diagnostics::listed(&names)
+            )
+        },
         |n| format!("did you mean `{n}`?"),
     );
     let message = format!("{option}: the pipeline has no node `{name}`");
@@ -198,7 +245,10 @@ fn named_node(plan: &Plan, name: &str, option: &str) -> Result<NodeId, Problems>
         .collect();
     let message = format!("{option}: `{name}` comes in {} variants", names.len());
     Err(Problem::error("call::variants", message)
-        .help(format!("name one of {}", listed(&names)))
+        .help(format!(
+            "name one of {}",
+            trommel_engine::diagnostics::listed(&names)
+        ))
         .into())
 }
 

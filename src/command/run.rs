@@ -13,6 +13,7 @@ use trommel_engine::run::{Listener, RECORDS_KEPT, Recorder, RunOptions, run as r
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
+use crate::quantity::parse_size;
 use crate::{summary, terminal};
 
 #[derive(Args)]
@@ -156,26 +157,4 @@ fn machine_memory() -> u64 {
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kib.map_or(u64::MAX, |kib| kib << 10)
-}
-
-/// `8GB`, `512 MiB` or bytes; powers of 1024.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_alphabetic()).trim();
-    let scale = match text[text.trim_end_matches(|c: char| c.is_alphabetic()).len()..]
-        .to_lowercase()
-        .as_str()
-    {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        "t" | "tb" | "tib" => 1_u64 << 40,
-        _ => return Err(format!("`{text}` is no size; write for example 8GB")),
-    };
-    let number: f64 = digits
-        .parse()
-        .ok()
-        .filter(|n: &f64| n.is_finite() && *n > 0.0)
-        .ok_or_else(|| format!("`{text}` is no size; write for example 8GB"))?;
-    Ok((number * scale as f64) as u64)
 }

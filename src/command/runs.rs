@@ -7,6 +7,7 @@ use trommel_engine::cache::{Cache, NodeState, RunNode, RunRecord, RunState};
 use trommel_engine::diagnostics::{Problem, Problems, nearest};
 
 use super::CacheArgs;
+use crate::quantity::size;
 use crate::{layout, terminal};
 
 #[derive(Args)]
@@ -89,7 +90,7 @@ fn listed(records: &[RunRecord]) -> String {
                 record.count(NodeState::Cached).to_string(),
                 record.count(NodeState::Failed).to_string(),
                 format!("{:.2}", record.seconds),
-                record.peak_memory_of_all().map_or_else(String::new, memory),
+                record.peak_memory_of_all().map_or_else(String::new, size),
             ]
         })
         .collect();
@@ -111,15 +112,6 @@ fn state(state: RunState) -> &'static str {
         RunState::Failed => "failed",
         RunState::Interrupted => "interrupted",
         RunState::Died => "died",
-    }
-}
-
-fn memory(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    if mib < 1024.0 {
-        format!("{mib:.0} MiB")
-    } else {
-        format!("{:.1} GiB", mib / 1024.0)
     }
 }
 
@@ -152,7 +144,7 @@ fn told(record: &RunRecord) -> String {
     for worker in &record.workers {
         let peak = worker
             .peak_memory
-            .map_or_else(String::new, |b| format!(", {} at most", memory(b)));
+            .map_or_else(String::new, |b| format!(", {} at most", size(b)));
         facts.push((
             "worker",
             format!(
@@ -162,12 +154,12 @@ fn told(record: &RunRecord) -> String {
         ));
     }
     if let Some(bytes) = record.peak_memory {
-        facts.push(("memory", format!("{} at most", memory(bytes))));
+        facts.push(("memory", format!("{} at most", size(bytes))));
     }
-    let mut text: String = facts
-        .iter()
-        .map(|(name, fact)| format!("{name:<9} {fact}\n"))
-        .collect();
+    let mut text = String::new();
+    for (name, fact) in facts {
+        text += &format!("{name:<9} {fact}\n");
+    }
     let header = [
         "node",
         "kind",

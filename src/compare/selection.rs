@@ -213,6 +213,10 @@ fn shares(a: &Table, b: &Table) -> Vec<Share> {
                 groups.get(value).copied().unwrap_or(0) as f64 / of.max(1) as f64
             };
         let values: BTreeSet<&String> = of_a.keys().chain(of_b.keys()).collect();
+        // One sort only says nothing.
+        if values.len() < 2 {
+            continue;
+        }
         shares.extend(values.into_iter().map(|value| Share {
             column: column.clone(),
             value: value.clone(),

@@ -5,7 +5,7 @@
 pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
     let a = ranks(&pairs.iter().map(|p| p.0).collect::<Vec<_>>());
     let b = ranks(&pairs.iter().map(|p| p.1).collect::<Vec<_>>());
-    let middle = (pairs.len() as f64 + 1.0) / 2.0;
+    let middle = f64::midpoint(1.0, pairs.len() as f64);
     let sum = |x: &[f64], y: &[f64]| -> f64 {
         x.iter()
             .zip(y)
@@ -19,16 +19,22 @@ pub(super) fn spearman(pairs: &[(f64, f64)]) -> Option<f64> {
 /// The rank of every value, from 1.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    // -0.0 is 0.0.
-    order.sort_by(|&i, &j| (values[i] + 0.0).total_cmp(&(values[j] + 0.0)));
+    order.sort_by(|&i, &j| order_of(values[i], values[j]));
     let mut ranks = vec![0.0; values.len()];
     let mut from = 0;
-    for group in order.chunk_by(|&i, &j| values[i] == values[j]) {
-        let mean = from as f64 + (group.len() as f64 + 1.0) / 2.0;
-        group.iter().for_each(|&i| ranks[i] = mean);
+    for group in order.chunk_by(|&i, &j| order_of(values[i], values[j]).is_eq()) {
+        let mean = from as f64 + f64::midpoint(1.0, group.len() as f64);
+        for &i in group {
+            ranks[i] = mean;
+        }
         from += group.len();
     }
     ranks
+}
+
+/// -0.0 is 0.0.
+fn order_of(a: f64, b: f64) -> std::cmp::Ordering {
+    (a + 0.0).total_cmp(&(b + 0.0))
 }
 
 /// None of nothing.

@@ -68,7 +68,11 @@ fn head(head: &Head) -> String {
 }
 
 fn table_of_changes(title: &str, changes: &[Change]) -> String {
-    let value = |value: &Option<Json>| value.as_ref().map_or_else(|| "-".to_owned(), short);
+    let value = |value: &Option<Json>| {
+        value
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |v| cut(&v.to_string()))
+    };
     let rows: Vec<Vec<String>> = changes
         .iter()
         .map(|change| vec![change.what.clone(), value(&change.a), value(&change.b)])
@@ -77,11 +81,10 @@ fn table_of_changes(title: &str, changes: &[Change]) -> String {
 }
 
 /// Long prompts and lists are cut.
-fn short(value: &Json) -> String {
+fn cut(text: &str) -> String {
     const LONGEST: usize = 50;
-    let text = value.to_string();
     if text.chars().count() <= LONGEST {
-        return text;
+        return text.to_owned();
     }
     text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
@@ -142,7 +145,7 @@ pub(crate) fn of_selections(compared: &Compared) -> String {
         .map(|s| {
             vec![
                 s.column.clone(),
-                s.value.clone(),
+                cut(&s.value),
                 percent(Some(s.a)),
                 percent(Some(s.b)),
             ]

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use trommel_engine::run::Event;
 
 use super::way::{Way, clock};
+use crate::terminal::say;
 
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 
@@ -75,8 +76,13 @@ impl Bars {
 
     /// A line above the bars.
     pub(super) fn line(&self, text: &str) {
-        // Nobody can be told when the terminal is gone.
-        let _ = self.screen.println(text);
+        if self.stop.load(Ordering::Relaxed) {
+            // The cursor is to stand below the last line.
+            say(text);
+        } else {
+            // Nobody can be told when the terminal is gone.
+            let _ = self.screen.println(text);
+        }
     }
 
     pub(super) fn event(&self, event: &Event) {

@@ -164,7 +164,9 @@ mod tests {
     fn after(seconds: u64, events: &[Event]) -> String {
         let start = Instant::now();
         let mut way = Way::new(start);
-        events.iter().for_each(|event| way.event(event));
+        for event in events {
+            way.event(event);
+        }
         way.in_words(start + Duration::from_secs(seconds))
     }
 

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::support::Project;
 use crate::support::golden::golden;
 
 /// All files below a folder of the cache.
@@ -104,4 +107,119 @@ fn a_lost_cache_is_made_again() {
     fs::remove_dir_all(project.path(".trommel")).expect("removed");
     assert_eq!(project.ran(&[]), line);
     assert_eq!(project.read("out.json"), output);
+}
+
+/// Flips a bit of a file, some way into it.
+fn flip(file: &Path, part: usize) {
+    let mut content = fs::read(file).expect("a file");
+    let at = content.len() * (part % 13 + 1) / 15;
+    content[at] ^= 16;
+    fs::write(file, content).expect("written");
+}
+
+const NODES: [&str; 5] = ["rows", "clip", "stage1", "difficulty", "selected"];
+
+fn show(project: &Project, node: &str) -> Result<Value, String> {
+    let shown = project.run(&["show", "p.yaml", node, "--format", "json"]);
+    match shown.status {
+        0 => Ok(serde_json::from_str(&shown.stdout).expect("JSON")),
+        _ => Err(shown.stderr),
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_an_object_is_never_shown() {
+    let project = golden();
+    project.ran(&[]);
+    let output = project.read("out.json");
+    let tables = NODES.map(|node| show(&project, node).expect("a table"));
+    let mut found = 0;
+    for round in 0..3 {
+        let objects = files_below(&project.path(".trommel/objects"));
+        for (place, object) in objects.into_iter().enumerate() {
+            flip(&object, 5 * round + place);
+            let mut refused = false;
+            for (node, table) in NODES.iter().zip(&tables) {
+                match show(&project, node) {
+                    Ok(shown) => assert_eq!(shown, *table, "{}", object.display()),
+                    Err(words) => refused |= words.contains("cannot be used"),
+                }
+            }
+            let name = object.file_name().expect("a name");
+            let aside = project.path(".trommel/corrupt").join(name);
+            assert_eq!(refused, aside.exists(), "{}", object.display());
+            if refused {
+                found += 1;
+                fs::remove_file(aside).expect("removed");
+            }
+            project.ran(&[]);
+            assert_eq!(project.read("out.json"), output);
+            // A bit that nobody reads: padding, or a port that is not shown.
+            project.run(&["cache", "verify"]);
+            project.ran(&[]);
+        }
+    }
+    assert!(found >= 8, "{found}");
+    project.run(&["cache", "verify"]).succeeded();
+}
+
+#[test]
+fn a_run_that_reads_a_flipped_bit_makes_it_anew() {
+    let project = golden();
+    project.ran(&[]);
+    let mut told = 0;
+    for (place, object) in files_below(&project.path(".trommel/objects"))
+        .into_iter()
+        .enumerate()
+    {
+        let count = format!("count={}", place + 2);
+        let set = ["--set", count.as_str()];
+        flip(&object, place);
+        let log = project.log(&set);
+        assert_eq!(log.outcome.status, 0, "{}", log.outcome);
+        let output = project.read("out.json");
+        if log.outcome.stdout.contains(r#""event":"corrupt""#) {
+            told += 1;
+            assert_ne!(log.line(), "selected; wrote out.json");
+        }
+        project.ran(&[&set[..], &["--cache", "clean"]].concat());
+        assert_eq!(project.read("out.json"), output);
+        project.run(&["cache", "verify"]);
+        project.ran(&[]);
+    }
+    assert!(told >= 2, "{told}");
+}
+
+#[test]
+fn a_flipped_bit_in_an_entry_is_a_miss() {
+    let project = golden();
+    project.ran(&[]);
+    let output = project.read("out.json");
+    let mut flipped = 0;
+    for group in ["tables", "chunks", "rows", "last", "outputs", "files"] {
+        let place = project.path(".trommel").join(group);
+        let files = if place.is_dir() {
+            files_below(&place)
+        } else {
+            vec![place]
+        };
+        for file in files {
+            flip(&file, flipped);
+            let line = project.ran(&[]);
+            let silent = line.starts_with("nothing");
+            assert_eq!(!silent, group == "tables", "{}: {line}", file.display());
+            assert_eq!(project.read("out.json"), output);
+            flip(&file, flipped + 1);
+            let verified = project.run(&["cache", "verify", "--json"]);
+            assert_eq!(verified.status, 1, "{verified}");
+            let report: Value = serde_json::from_str(&verified.stdout).expect("JSON");
+            let faults = report["faults"].as_array().expect("a list");
+            assert_eq!(faults.len(), 1, "{verified}");
+            assert!(file.ends_with(faults[0]["path"].as_str().expect("a path")));
+            assert_eq!(faults[0]["set_aside"], true);
+            project.ran(&[]);
+            flipped += 1;
+        }
+    }
+    assert!(flipped >= 14, "{flipped}");
 }

@@ -3,6 +3,9 @@
 mod changes;
 mod chunks;
 mod damage;
+mod full;
+mod gc;
+mod locks;
 mod reasons;
 mod stops;
 mod unchanged;

@@ -7,13 +7,28 @@ use std::time::{Duration, Instant};
 use crate::support::golden::golden;
 use crate::support::{Project, program};
 
-fn started(project: &Project, arguments: &[&str]) -> Child {
+pub(super) fn started(project: &Project, arguments: &[&str]) -> Child {
     let call = [&["run", "p.yaml", "--json"], arguments].concat();
     program(&project.path("."), &call)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts")
+}
+
+/// A run that is in the middle of a training that takes long.
+pub(super) fn started_training(project: &Project) -> Child {
+    let mut child = started(project, &["--set", "epochs=100000"]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("its stdout"));
+    let mut line = String::new();
+    while !(line.contains(r#""what":"progress""#) && line.contains("stage1")) {
+        line.clear();
+        let read = stdout.read_line(&mut line).expect("a line");
+        assert!(read > 0, "it ended");
+    }
+    // Somebody has to read what it says.
+    std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    child
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn words_in(path: &Path) -> String {
 }
 
 /// `40 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
-fn in_words(time: Duration) -> String {
+pub fn in_words(time: Duration) -> String {
     let (minutes, hours, days) = (60, 3600, 86400);
     let seconds = time.as_secs();
     match seconds {

@@ -22,7 +22,7 @@ pub use entry::{ChunkEntry, Existence, Piece, PortEntry, TableEntry};
 pub use error::CacheError;
 pub use files::FileDigests;
 pub use guard::{Corrupt, Verify};
-pub use lock::{InUse, KeyLock};
+pub use lock::{InUse, KeyLock, in_words};
 pub use manifest::Manifest;
 pub use objects::Stored;
 pub use publish::publish;

@@ -65,8 +65,12 @@ pub(super) fn check_origins(inputs: &[PlanInput], builder: &PlanBuilder, problem
     for input in inputs {
         if origin(input).is_some() && origin(input) != origin(first) {
             let rows_of = |input: &PlanInput| {
-                let of = origin(input).and_then(|(node, _)| builder.nodes().nth(node));
-                of.map_or_else(|| "other rows".into(), |n| format!("rows of `{}`", n.name))
+                let of = origin(input).map(|(node, _)| node);
+                let made_by = builder.nodes().find(|(id, _)| Some(id.index()) == of);
+                made_by.map_or_else(
+                    || "other rows".into(),
+                    |(_, n)| format!("rows of `{}`", n.name),
+                )
             };
             problems.push(
                 Problem::error(
@@ -120,6 +124,6 @@ fn elsewhere<'b>(input: &PlanInput, column: &str, builder: &'b PlanBuilder) -> O
     };
     let mut nodes = builder.nodes();
     nodes
-        .find(|n| n.ports.first().is_some_and(has))
-        .map(|n| n.name.as_str())
+        .find(|(_, n)| n.ports.first().is_some_and(has))
+        .map(|(_, n)| n.name.as_str())
 }

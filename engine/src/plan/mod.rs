@@ -56,13 +56,15 @@ impl PlanBuilder {
         &self.graph[id.0]
     }
 
-    /// In the order in which they were added.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = &PlanNode> {
-        self.graph.node_weights()
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.graph.node_count()
+    }
+
+    /// In the order in which they were added.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &PlanNode)> {
+        self.graph
+            .node_indices()
+            .map(|index| (NodeId(index), &self.graph[index]))
     }
 
     pub(crate) fn seal(

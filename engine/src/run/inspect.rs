@@ -10,7 +10,7 @@ use super::lookup::{input_digests, input_name, input_tables, load, manifest_base
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
 use crate::plan::{NodeId, Plan, PlanNode};
-use crate::table::Table;
+use crate::table::{Digest, Table};
 
 /// A node of a plan and what is known of it before a run.
 pub struct NodeStatus {
@@ -67,6 +67,19 @@ pub fn inspect(
     nodes
         .map(|(id, _)| Ok(inspector.node(id, forced.contains(&id))?.status))
         .collect()
+}
+
+/// The keys of all nodes, as far as the cache holds what they are made from.
+pub fn keys(plan: &Plan, cache: &Cache) -> Result<Vec<Digest>, RunError> {
+    let mut inspector = Inspector::new(plan, cache);
+    let mut keys = Vec::new();
+    for (id, _) in plan.nodes() {
+        let found = inspector.node(id, false)?;
+        if found.unknown.is_empty() {
+            keys.push(found.manifest.key());
+        }
+    }
+    Ok(keys)
 }
 
 /// What is known so far.

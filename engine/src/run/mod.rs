@@ -20,19 +20,16 @@ mod permits;
 mod reason;
 mod record;
 mod row_failures;
+mod row_parts;
 mod rows;
 mod scheduler;
 mod stream;
 mod tables;
-#[cfg(test)]
-mod test_kinds;
-#[cfg(test)]
-mod tests;
 
 pub use error::RunError;
 pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
-pub use inspect::{Count, NodeStatus, State, inspect};
+pub use inspect::{Count, NodeStatus, State, inspect, keys};
 pub use reason::{Change, Reason, in_words};
 pub use record::{RECORDS_KEPT, Recorder};
 pub use scheduler::{RunOptions, run};

@@ -69,19 +69,23 @@ fn put_chunk(cache: &Cache, number: usize, object: u8) {
 
 /// The record of a run; the later ones have the greater number.
 fn put_run(root: &Path, number: usize, pipeline: &str, state: &str, tables: &[usize]) {
-    let folder = root.join(format!("runs/{number:04}"));
+    let id = format!("{number:04}");
+    let folder = root.join("runs").join(&id);
     fs::create_dir_all(&folder).unwrap();
     let nodes: HashMap<String, _> = tables
         .iter()
-        .map(|table| {
-            (
-                format!("node{table}"),
-                json!({ "kind": "kind", "key": key(*table) }),
-            )
-        })
+        .map(|table| (format!("node{table}"), json!({
+            "place": 0, "kind": "kind", "state": "done", "key": key(*table), "why": "", "rows": 1, "computed": 1,
+            "quarantined": 0, "start": 0.0, "seconds": 1.0, "chunks": { "count": 0, "seconds": 0.0, "slowest": 0.0, "each": [] },
+        })))
         .collect();
-    let account = json!({ "pipeline": pipeline, "file": "p.yaml", "state": state, "nodes": nodes });
+    let account = json!({
+        "id": id, "state": state, "started": "", "seconds": 1.0, "version": "", "system": "", "processors": 1,
+        "process": 1, "jobs": 1, "device": "cpu", "pipeline": pipeline, "file": "p.yaml", "params": {},
+        "peak_memory": null, "workers": [], "nodes": nodes, "outputs": [],
+    });
     fs::write(folder.join("run.json"), account.to_string()).unwrap();
+    fs::write(folder.join("events.jsonl"), "").unwrap();
 }
 
 /// Everything seems to have been written so long ago.
@@ -177,7 +181,10 @@ fn what_a_crashed_run_has_made_stays() {
     age(root, 3);
     // Its record is as it was at the start; of two nodes, one came to its end.
     put_run(root, 2, "p", "running", &[]);
-    let event = json!({ "event": "node_done", "node": "node2", "key": key(2) });
+    let event = json!({
+        "at": 1.0, "event": "node_done", "node": "node2", "rows": 1, "computed": 1, "quarantined": 0, "seconds": 1.0,
+        "key": key(2),
+    });
     fs::write(
         root.join("runs/0002/events.jsonl"),
         format!("{event}\n{{\"cut"),

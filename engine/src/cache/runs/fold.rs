@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::record::{NodeState, RunNode, RunOutput, RunRecord, RunState, RunWorker};
+use super::record::{Chunks, NodeState, RunNode, RunOutput, RunRecord, RunState, RunWorker};
 use crate::table::Digest;
 
 /// Beyond so many chunks, only their number and sums are kept.
@@ -116,7 +116,7 @@ impl RunRecord {
             Happened::NodeStarted { node, why } => {
                 let node = self.node(&node);
                 (node.state, node.start, node.why) = (NodeState::Started, at, why);
-                node.chunks = Default::default();
+                node.chunks = Chunks::default();
             }
             Happened::Chunk { node } => {
                 let node = self.node(&node);
@@ -207,7 +207,7 @@ impl RunRecord {
                 quarantined: 0,
                 start: 0.0,
                 seconds: 0.0,
-                chunks: Default::default(),
+                chunks: Chunks::default(),
                 message: None,
             })
     }
