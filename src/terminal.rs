@@ -63,10 +63,10 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
         }
     }
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let text: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "{cell:width$}  ");
+        }
         text.trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -32,11 +32,9 @@ pub(super) fn light() -> Project {
 }
 
 pub(super) fn set_rows(project: &Project, numbers: &[u32]) {
-    let rows: String = numbers
-        .iter()
-        .map(|n| format!("{{\"text\": \"row {n}\", \"size\": {n}}}\n"))
-        .collect();
-    project.file("rows.jsonl", rows);
+    let row = |n: &u32| json!({ "text": format!("row {n}"), "size": n }).to_string();
+    let rows: Vec<String> = numbers.iter().map(row).collect();
+    project.file("rows.jsonl", rows.join("\n"));
 }
 
 pub(super) fn set_scores(project: &Project, name: &str, scores: &[u32]) {
@@ -342,18 +340,16 @@ fn what_the_cache_lost() {
 fn a_long_chain_is_planned() {
     let project = Project::new();
     set_rows(&project, &[0]);
-    let chain: String = (1..20_000)
-        .map(|n| {
-            let before = n - 1;
-            format!("  n{n}: {{ kind: select.random, input: n{before}, count: 1 }}\n")
-        })
-        .collect();
-    project.file(
-        "p.yaml",
+    let node = |n: u32| {
         format!(
-            "version: 1\nnodes:\n  n0: {{ kind: load.jsonl, path: rows.jsonl }}\n{chain}outputs:\n  - {{ from: n19999, path: out.csv, format: csv }}\n"
-        ),
-    );
+            "  n{}: {{ kind: select.random, input: n{n}, count: 1 }}",
+            n + 1
+        )
+    };
+    let chain: Vec<String> = (0..19_999).map(node).collect();
+    let first = "version: 1\nnodes:\n  n0: { kind: load.jsonl, path: rows.jsonl }";
+    let output = "outputs:\n  - { from: n19999, path: out.csv, format: csv }";
+    project.file("p.yaml", [first, &chain.join("\n"), output].join("\n"));
     let lines = planned(&project, &[]);
     assert_eq!(lines.len(), 20_000);
     assert_eq!(

@@ -116,7 +116,9 @@ fn connect_node(
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
     let mut ports = port_columns(&draft.contract, &inputs, builder, builder.count());
     if draft.given {
-        ports.iter_mut().for_each(|port| port.origin = None);
+        for port in &mut ports {
+            port.origin = None;
+        }
     }
     Some(PlanNode {
         name: draft.name.value,
