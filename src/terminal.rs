@@ -63,11 +63,11 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
         }
     }
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let text: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
-        text.concat().trim_end().to_owned()
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        text.trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

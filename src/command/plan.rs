@@ -9,7 +9,7 @@ use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::plan::Plan;
 use trommel_engine::run::{Count, NodeStatus, State, in_words, inspect};
 
-use super::{CacheArgs, PipelineArgs, named_node, require_files};
+use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::terminal;
 
 #[derive(Args)]
@@ -32,8 +32,12 @@ pub(crate) struct PlanArgs {
 pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
     let plan = args.pipeline.compile_to_run()?;
     let named = |names: &[String], option: &str| -> Result<HashSet<_>, Problems> {
-        let nodes = names.iter().map(|name| named_node(&plan, name, option));
-        nodes.collect()
+        let nodes = names.iter().map(|name| named_nodes(&plan, name, option));
+        Ok(nodes
+            .collect::<Result<Vec<_>, _>>()?
+            .concat()
+            .into_iter()
+            .collect())
     };
     let (targets, forced) = (named(&args.to, "--to")?, named(&args.force, "--force")?);
     let nodes = if targets.is_empty() {

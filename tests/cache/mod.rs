@@ -3,6 +3,7 @@
 mod changes;
 mod chunks;
 mod damage;
+mod explained;
 mod full;
 mod gc;
 mod locks;

@@ -9,12 +9,12 @@ use super::compare::compare;
 use super::last::{Last, last};
 use super::lookup::input_name;
 use super::reason::Change;
-use crate::cache::{Cache, Manifest};
+use crate::cache::{Cache, Manifest, TableEntry};
 use crate::node::FileUse;
 use crate::plan::{Plan, PlanNode};
 use crate::table::{Digest, KEY, Table, UNIQUE_IDX};
 
-/// Why a node runs whose result is not in the cache. `inputs` stand in the order of `node.inputs`.
+/// Why a node runs whose result is not in the cache, or lacks rows. `inputs` stand in the order of `node.inputs`.
 pub(super) fn reasons(
     plan: &Plan,
     node: &PlanNode,
@@ -22,6 +22,12 @@ pub(super) fn reasons(
     inputs: &[Table],
     cache: &Cache,
 ) -> Vec<Reason> {
+    let rows = cache
+        .table(now.key())
+        .map_or(0, |entry| quarantined(&entry));
+    if rows > 0 {
+        return vec![Reason::Quarantined { rows }];
+    }
     let inputs: Vec<Option<&Table>> = inputs.iter().map(Some).collect();
     let found = known_reasons(plan, node, now, &inputs, cache);
     if found.is_empty() {
@@ -29,6 +35,12 @@ pub(super) fn reasons(
     } else {
         found
     }
+}
+
+/// Rows of a stored result that failed and were set aside.
+pub(super) fn quarantined(entry: &TableEntry) -> usize {
+    let errors = entry.quarantined.iter().flat_map(|errors| &errors.pieces);
+    errors.map(|piece| piece.rows).sum()
 }
 
 /// As [`reasons`], where some inputs are not known yet: those say nothing, and nothing found means
@@ -272,5 +284,76 @@ pub(super) fn label(name: &str) -> String {
             None => key.to_owned(),
             Some((_, reference)) => format!("{key} {reference}"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn identity(kind: &str, version: u32, config: Json) -> Manifest {
+        Manifest::new(kind, version, config)
+    }
+
+    fn words(old: &Manifest, new: &Manifest) -> Vec<String> {
+        let mut found = Vec::new();
+        of_identity(old, new, &mut found);
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn kinds_versions_and_settings() {
+        let old = identity("a.b", 1, json!({"x": 1, "deep": {"y": [1], "z": null}}));
+        let version = identity("a.b", 2, old.config.clone());
+        assert_eq!(words(&old, &version), ["version of a.b 1 → 2"]);
+        // The version of another kind says nothing.
+        let kind = identity("a.c", 7, old.config.clone());
+        assert_eq!(words(&old, &kind), ["kind a.b → a.c"]);
+        let config = identity(
+            "a.b",
+            1,
+            json!({"deep": {"y": [2], "z": null}, "new": true}),
+        );
+        assert_eq!(
+            words(&old, &config),
+            ["deep.y [1] → [2]", "new nothing → true", "x 1 → nothing"]
+        );
+        assert!(words(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn members_that_came_went_or_changed() {
+        let of = |members: &[(&str, &str)]| -> Members {
+            let digest = |(name, text): &(&str, &str)| {
+                ((*name).to_owned(), Digest::of_bytes(text.as_bytes()))
+            };
+            members.iter().map(digest).collect()
+        };
+        let changed = changed_names(
+            &of(&[("a", "1"), ("b", "1"), ("c", "1")]),
+            &of(&[("b", "2"), ("c", "1"), ("d", "1")]),
+        );
+        let expected = [
+            ("a", Change::Gone),
+            ("b", Change::Changed),
+            ("d", Change::New),
+        ];
+        assert_eq!(
+            changed,
+            expected.map(|(name, change)| (name.to_owned(), change))
+        );
+    }
+
+    #[test]
+    fn names_of_inputs_for_readers() {
+        assert_eq!(label("input"), "input");
+        assert_eq!(label("features[1]"), "features");
+        assert_eq!(label("features[1] clip.clip"), "features clip.clip");
+        assert_eq!(
+            label("features[1] clip[m=a].clip"),
+            "features clip[m=a].clip"
+        );
     }
 }

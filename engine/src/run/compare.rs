@@ -34,13 +34,23 @@ pub(super) fn compare(
     columns: &[&str],
     cache: &Cache,
 ) -> Option<Difference> {
+    compare_up_to(MOST_BYTES, old, new, columns, cache)
+}
+
+fn compare_up_to(
+    most_bytes: usize,
+    old: &Seen,
+    new: &Table,
+    columns: &[&str],
+    cache: &Cache,
+) -> Option<Difference> {
     let names: Vec<&str> = [KEY].iter().chain(columns).copied().collect();
     let (all_before, all_after) = (old_chunks(old, &names)?, new_chunks(new, &names)?);
     let (mut before, mut after) = (all_before.clone(), all_after.clone());
     drop_common(&mut before, &mut after);
     let (before, after) = (read(&before, cache).ok()?, read(&after, cache).ok()?);
     let bytes = bytes_of(&before)? + bytes_of(&after)?;
-    let with_values = bytes <= MOST_BYTES;
+    let with_values = bytes <= most_bytes;
     let (before, after) = (
         rows(&before, columns, with_values).ok()?,
         rows(&after, columns, with_values).ok()?,
@@ -195,4 +205,136 @@ fn rows(
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{FixedSizeBinaryArray, RecordBatch, UInt32Array};
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::table::Chunk as TableChunk;
+
+    struct Rows {
+        cache: Cache,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Rows {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let cache = Cache::open(folder.path()).unwrap();
+            Self {
+                cache,
+                _folder: folder,
+            }
+        }
+
+        /// A table of chunks of (key, value).
+        fn table(&self, chunks: &[&[(u8, u32)]]) -> Table {
+            let schema = Arc::new(Schema::new(vec![
+                Field::new(KEY, DataType::FixedSizeBinary(16), false),
+                Field::new("value", DataType::UInt32, false),
+            ]));
+            let chunk = |rows: &&[(u8, u32)]| {
+                let keys = rows.iter().map(|(key, _)| [*key; 16]);
+                let keys = FixedSizeBinaryArray::try_from_iter(keys).unwrap();
+                let values = UInt32Array::from_iter_values(rows.iter().map(|(_, v)| *v));
+                let columns: Vec<ArrayRef> = vec![Arc::new(keys), Arc::new(values)];
+                let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
+                let piece = self.cache.put(&batch).unwrap().piece;
+                TableChunk {
+                    rows: rows.len(),
+                    columns: self.cache.columns(&piece),
+                }
+            };
+            let chunks: Vec<TableChunk> = chunks.iter().map(chunk).collect();
+            Table::new(schema.fields().to_vec(), chunks)
+        }
+
+        fn compare(&self, old: &[&[(u8, u32)]], new: &[&[(u8, u32)]], most: usize) -> Difference {
+            let old = seen(&self.table(old));
+            compare_up_to(most, &old, &self.table(new), &["value"], &self.cache).unwrap()
+        }
+    }
+
+    fn seen(table: &Table) -> Seen {
+        let (objects, key) = objects_of(table, KEY).unwrap();
+        let (_, value) = objects_of(table, "value").unwrap();
+        let places = [(KEY, key), ("value", value)];
+        Seen {
+            reference: "rows".into(),
+            columns: places.map(|(name, at)| (name.into(), Place(0, at))).into(),
+            objects: vec![objects],
+        }
+    }
+
+    fn difference(added: usize, changed: usize, removed: usize) -> Difference {
+        Difference {
+            added,
+            changed: Some(changed),
+            removed,
+            reordered: false,
+        }
+    }
+
+    #[test]
+    fn rows_are_told_apart_by_their_keys() {
+        let rows = Rows::new();
+        let old: &[&[(u8, u32)]] = &[&[(1, 1), (2, 2)], &[(3, 3), (4, 4)], &[(5, 5)]];
+        let of = |new: &[&[(u8, u32)]]| rows.compare(old, new, usize::MAX);
+        assert_eq!(of(old), difference(0, 0, 0));
+        assert_eq!(
+            of(&[&[(9, 9), (1, 1)], &[(2, 2), (3, 3)], &[(4, 4), (5, 5)]]),
+            difference(1, 0, 0)
+        );
+        assert_eq!(
+            of(&[&[(1, 1), (2, 2)], &[(4, 7), (5, 5)]]),
+            difference(0, 1, 1)
+        );
+        assert_eq!(of(&[]), difference(0, 0, 5));
+        let (nothing, all): (&[&[(u8, u32)]], _) = (&[], difference(5, 0, 0));
+        assert_eq!(rows.compare(nothing, old, usize::MAX), all);
+    }
+
+    #[test]
+    fn another_order_is_seen_within_chunks_and_of_chunks() {
+        let rows = Rows::new();
+        let old: &[&[(u8, u32)]] = &[&[(1, 1), (2, 2)], &[(3, 3), (4, 4)]];
+        let new: [&[&[(u8, u32)]]; 2] = [
+            &[&[(1, 1), (2, 2)], &[(4, 4), (3, 3)]],
+            &[&[(3, 3), (4, 4)], &[(1, 1), (2, 2)]],
+        ];
+        for new in new {
+            let found = rows.compare(old, new, usize::MAX);
+            assert!(found.reordered && found.changed == Some(0), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_to_read_is_not_counted() {
+        let rows = Rows::new();
+        let found = rows.compare(&[&[(1, 1), (2, 2)]], &[&[(1, 7), (3, 3)]], 3);
+        let unread = Difference {
+            changed: None,
+            ..difference(1, 0, 1)
+        };
+        assert_eq!(found, unread);
+    }
+
+    #[test]
+    fn a_table_that_is_gone_is_not_compared() {
+        let rows = Rows::new();
+        let old = rows.table(&[&[(1, 1)], &[(2, 2)]]);
+        let new = rows.table(&[&[(1, 1)], &[(3, 3)]]);
+        let (path, _) = old.chunks()[1].columns[0].place();
+        std::fs::remove_file(path).unwrap();
+        let found = compare(&seen(&old), &new, &["value"], &rows.cache);
+        assert_eq!(found, None);
+        // One that is there on both sides is not read at all.
+        let path = new.chunks()[0].columns[0].place().0;
+        std::fs::remove_file(path).unwrap();
+        let same = compare(&seen(&new), &new, &["value"], &rows.cache);
+        assert_eq!(same, Some(difference(0, 0, 0)));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::changed::{known_reasons, reasons};
+use super::changed::{known_reasons, quarantined, reasons};
 use super::chunk_input::{ChunkInput, parts};
 use super::lookup::{input_digests, input_name, input_tables, load, manifest_base};
 use super::{NodeTables, Reason, RunError};
@@ -170,8 +170,7 @@ impl<'a> Inspector<'a> {
         let mut failed = 0;
         if let Some(entry) = &entry {
             let tables = load(node, entry, inputs, cache)?;
-            let pieces = entry.quarantined.iter().flat_map(|errors| &errors.pieces);
-            failed = pieces.map(|piece| piece.rows).sum();
+            failed = quarantined(entry);
             let rows = tables.ports.first().map_or(0, Table::rows);
             status.rows = Some(Count::full(rows));
             status.tables = Some(tables);
@@ -187,10 +186,8 @@ impl<'a> Inspector<'a> {
             }
             (status.rows, status.chunks) = (Some(rows), Some(chunks));
         }
-        if failed > 0 {
-            // They are tried again, but what there is of the node can be looked at.
-            status.reasons = vec![Reason::Quarantined { rows: failed }];
-        } else if status.state != State::Hit {
+        // Failed rows are tried again, but what there is of the node can be looked at.
+        if status.state != State::Hit {
             status.reasons = reasons(self.plan, node, &manifest, inputs, cache);
         }
         Ok(Inspected {
