@@ -90,7 +90,7 @@ fn listed(records: &[RunRecord]) -> String {
                 record.count(NodeState::Cached).to_string(),
                 record.count(NodeState::Failed).to_string(),
                 format!("{:.2}", record.seconds),
-                record.peak_memory_of_all().map_or_else(String::new, memory),
+                record.peak_memory_of_all().map_or_else(String::new, size),
             ]
         })
         .collect();

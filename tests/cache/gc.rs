@@ -79,7 +79,7 @@ fn a_size_is_kept_to_as_far_as_it_can_be() {
     let call = ["cache", "gc", "--runs", "1", "--max-size", "1kB"];
     let told = project.run(&call).succeeded();
     assert!(
-        told.stderr.contains("what has to stay is more than 1.0 kB"),
+        told.stderr.contains("what has to stay is more than 1.0 KiB"),
         "{told}"
     );
     assert_eq!(project.ran(&["--set", "count=5"]), "nothing; kept out.json");
