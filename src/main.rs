@@ -3,6 +3,7 @@
 mod command;
 mod compare;
 mod console;
+mod expect;
 mod layout;
 mod quantity;
 mod show;

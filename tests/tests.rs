@@ -9,4 +9,5 @@ mod input;
 mod program;
 mod published;
 mod runs;
+mod sections;
 mod support;

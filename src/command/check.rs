@@ -8,9 +8,14 @@ use super::PipelineArgs;
 use crate::terminal;
 
 pub(super) fn run(args: &PipelineArgs) -> Result<ExitCode, Problems> {
-    let (plan, warnings) = args.compile()?;
+    let (plan, tests, warnings) = args.compile_with_tests()?;
     terminal::report(&warnings);
     let nodes = plan.nodes().count();
+    let tests = match tests.len() {
+        0 => String::new(),
+        1 => ", 1 test".to_owned(),
+        n => format!(", {n} tests"),
+    };
     let warned = warnings.iter().count();
     let beside = match warned {
         0 => String::new(),
@@ -18,7 +23,7 @@ pub(super) fn run(args: &PipelineArgs) -> Result<ExitCode, Problems> {
         n => format!(", {n} warnings"),
     };
     terminal::give(&format!(
-        "{}: {nodes} nodes, {} outputs{beside}",
+        "{}: {nodes} nodes, {} outputs{tests}{beside}",
         args.file.display(),
         plan.outputs.len()
     ));

@@ -11,18 +11,20 @@ mod plan;
 mod run;
 mod runs;
 mod schema;
+mod schema_sections;
 mod show;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use trommel_engine::cache::{Cache, Verify};
-use trommel_engine::compile::{compile, missing_files};
+use trommel_engine::compile::{CompiledTest, compile, compile_tests, missing_files};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Registry;
 use trommel_engine::plan::{NodeId, Plan};
-use trommel_engine::spec::{Override, read_pipeline};
+use trommel_engine::spec::{Document, Override};
 
 use crate::terminal;
 
@@ -55,6 +57,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Compare two runs, or two selections
     Compare(compare::CompareArgs),
+    /// Run the tests that stand in a pipeline file
+    Test(test::TestArgs),
     /// Draw the pipeline
     Graph(graph::GraphArgs),
     /// Look after the cache: list it, measure it, clear it out, verify it
@@ -92,6 +96,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Show(args) => show::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Kinds(args) => kinds::run(&args),
@@ -106,8 +111,22 @@ pub(crate) fn registry() -> Registry {
 }
 
 impl PipelineArgs {
-    /// Reads and compiles; warnings that are not about missing files are printed.
+    /// Reads and compiles.
     fn compile(&self) -> Result<(Plan, Problems), Problems> {
+        let pipeline = Document::read(&self.file)?.pipeline(&self.overrides()?)?;
+        compile(&pipeline, &registry())
+    }
+
+    /// Reads and compiles, the tests of the file as well.
+    fn compile_with_tests(&self) -> Result<(Plan, Vec<CompiledTest>, Problems), Problems> {
+        let overrides = self.overrides()?;
+        let document = Document::read(&self.file)?;
+        let (plan, warnings) = compile(&document.pipeline(&overrides)?, &registry())?;
+        let tests = compile_tests(&document, &overrides, &registry())?;
+        Ok((plan, tests, warnings))
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, Problems> {
         let mut overrides = Vec::new();
         let mut problems = Problems::default();
         for set in &self.set {
@@ -119,8 +138,7 @@ impl PipelineArgs {
         if problems.has_errors() {
             return Err(problems);
         }
-        let pipeline = read_pipeline(&self.file, &overrides)?;
-        compile(&pipeline, &registry())
+        Ok(overrides)
     }
 
     /// Compiles for running: only what `nodes` need must be there.

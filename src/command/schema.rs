@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::kinds::example_contract;
 use super::registry;
+use super::schema_sections as sections;
 use crate::terminal;
 
 pub(super) fn run() -> ExitCode {
@@ -36,6 +37,8 @@ fn schema() -> Json {
             allow_parameters(object);
             if let Some(properties) = object.get_mut("properties").and_then(Json::as_object_mut) {
                 properties.insert("kind".into(), json!({ "const": name }));
+                let about = "names of this node that take several values; ${name} stands for them";
+                properties.insert("matrix".into(), sections::matrix(about));
                 if row_wise {
                     let choices = json!({ "enum": ["fail", "quarantine"], "default": "fail" });
                     properties.insert("on_error".into(), choices);
@@ -62,21 +65,34 @@ fn schema() -> Json {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Trommel pipeline",
         "type": "object",
-        "required": ["version", "nodes"],
+        "required": ["version"],
+        // What is overridden in an extending file needs no `kind`.
+        "if": { "required": ["extends"] },
+        "then": {
+            "properties": { "nodes": { "additionalProperties": sections::node_of_extending(&names) } },
+        },
+        "else": {
+            "required": ["nodes"],
+            "properties": {
+                "nodes": {
+                    "additionalProperties": {
+                        "type": "object",
+                        "required": ["kind"],
+                        "properties": { "kind": { "enum": names } },
+                        "oneOf": kinds,
+                    },
+                },
+            },
+        },
         "additionalProperties": false,
         "properties": {
             "version": { "const": 1 },
             "name": { "type": "string" },
             "params": { "type": "object", "description": "values for ${name}; --set name=value overrides them" },
-            "nodes": {
-                "type": "object",
-                "additionalProperties": {
-                    "type": "object",
-                    "required": ["kind"],
-                    "properties": { "kind": { "enum": names } },
-                    "oneOf": kinds,
-                },
-            },
+            "extends": sections::extends(),
+            "matrix": sections::matrix("parameters that take several values, in all combinations"),
+            "nodes": { "type": "object" },
+            "tests": sections::tests(),
             "outputs": {
                 "type": "array",
                 "items": {

@@ -52,12 +52,20 @@ files! { cases: refused;
     column_type_vector
     column_unknown
     count_negative
+    count_zero
     cycle_of_itself
     cycle_of_three
     cycle_of_two
     empty
     env_missing
     epochs_zero
+    extends_circle
+    extends_fault_in_base
+    extends_key_taken_away
+    extends_missing
+    extends_node_misspelt
+    extends_other_version
+    extends_parameter
     features_empty
     gamma_nan
     input_missing
@@ -76,6 +84,13 @@ files! { cases: refused;
     list_at_top
     many_faults
     many_faults_of_one_node
+    matrix_fault_in_a_value
+    matrix_of_a_node
+    matrix_output_path
+    matrix_param_unknown
+    matrix_secret
+    matrix_too_many
+    matrix_values
     nesting_bomb
     node_misspelt
     node_misspelt_before_it_is_defined
@@ -95,6 +110,7 @@ files! { cases: refused;
     output_from_unknown
     output_incomplete
     output_path_a_number
+    output_path_empty
     output_twice
     output_without_raw
     param_bomb
@@ -119,6 +135,10 @@ files! { cases: refused;
     secret_in_output
     secret_not_kept
     table_for_column
+    test_keys
+    test_names
+    test_set_unknown
+    test_values
     text_at_top
     too_many_parts
     top_key
@@ -136,6 +156,7 @@ files! { cases: refused;
     type_text
     type_whole_number
     utf_16
+    variant_unknown
     version_2
     version_as_text
     version_missing

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::support::{repository, run_in};
 
-const PIPELINES: [&str; 3] = [
+const PIPELINES: [&str; 4] = [
     "quickstart.yaml",
+    "quickstart_sweep.yaml",
     "self_filter_clip.yaml",
     "self_filter_scores.yaml",
 ];

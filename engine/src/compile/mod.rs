@@ -4,28 +4,51 @@
 
 mod edges;
 mod files;
+mod given;
+mod inline;
 mod nodes;
 mod order;
 mod outputs;
 mod references;
+mod test_plans;
 mod variants;
 
 use crate::diagnostics::Problems;
 use crate::node::Registry;
 use crate::plan::{Plan, PlanBuilder};
 use crate::spec::Pipeline;
+use given::Cut;
 
 pub use files::missing_files;
+pub use test_plans::{CompiledTest, Expectation, compile_tests};
 
 /// Compiles. The problems beside a plan are warnings.
 pub fn compile(pipeline: &Pipeline, registry: &Registry) -> Result<(Plan, Problems), Problems> {
+    compile_with(pipeline, registry, None)
+}
+
+/// Compiles, for a test only what that needs.
+fn compile_with(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    test: Option<Cut>,
+) -> Result<(Plan, Problems), Problems> {
     let mut problems = pipeline.faults.clone();
     let drafts = nodes::decode(pipeline, registry, &mut problems);
     let (drafts, sources) = variants::expand(pipeline, drafts, registry, &mut problems);
+    let is_test = test.is_some();
+    let drafts = match test {
+        Some(test) => given::cut(drafts, test),
+        None => drafts,
+    };
     let order = order::order(&drafts, &mut problems);
     let mut builder = PlanBuilder::new();
     let ids = references::connect(drafts, &order, &mut builder, &mut problems);
-    let outputs = outputs::connect(pipeline, &sources, registry, &ids, &builder, &mut problems);
+    let outputs = if is_test {
+        Vec::new()
+    } else {
+        outputs::connect(pipeline, &sources, registry, &ids, &builder, &mut problems)
+    };
     if problems.has_errors() {
         return Err(problems.sorted());
     }

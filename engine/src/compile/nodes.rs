@@ -16,6 +16,8 @@ pub(super) struct Draft {
     pub variant: Variant,
     /// The nodes behind `contract.inputs`, where they are not those that the references name.
     pub targets: Option<Vec<String>>,
+    /// Its rows stand in a test. Which rows of others they are, nobody knows before the run.
+    pub given: bool,
 }
 
 impl Draft {
@@ -97,6 +99,7 @@ pub(super) fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft,
         on_error: on_error.map(|(_, value)| value).unwrap_or_default(),
         variant: node.variant.clone(),
         targets: None,
+        given: false,
     })
 }
 

@@ -114,7 +114,10 @@ fn connect_node(
         return None;
     }
     let identity_config = identity_config(&draft.config.to_json(), &draft.contract);
-    let ports = port_columns(&draft.contract, &inputs, builder, builder.count());
+    let mut ports = port_columns(&draft.contract, &inputs, builder, builder.count());
+    if draft.given {
+        ports.iter_mut().for_each(|port| port.origin = None);
+    }
     Some(PlanNode {
         name: draft.name.value,
         place: draft.name.place,

@@ -1,5 +1,6 @@
 //! A problem: what is wrong, where, and what to do. Rendered by miette.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -181,8 +182,12 @@ impl Problems {
             let by_file = place(a).0.cmp(place(b).0);
             by_file.then_with(|| start(a).cmp(&start(b)))
         });
-        self.0
-            .dedup_by(|a, b| a.message == b.message && a.help == b.help && place(a) == place(b));
+        let mut said = HashSet::new();
+        self.0.retain(|p| {
+            let (file, range) = place(p);
+            let words = (p.message.clone(), p.help.clone());
+            said.insert((file.to_owned(), range, words))
+        });
         self
     }
 

@@ -20,14 +20,11 @@ mod permits;
 mod reason;
 mod record;
 mod row_failures;
+mod row_parts;
 mod rows;
 mod scheduler;
 mod stream;
 mod tables;
-#[cfg(test)]
-mod test_kinds;
-#[cfg(test)]
-mod tests;
 
 pub use error::RunError;
 pub use event::{Event, Listener, Report};

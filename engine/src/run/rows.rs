@@ -2,25 +2,24 @@
 //! and of the others only the rows that the node's identity has never computed are handed to it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, FieldRef};
+use arrow::datatypes::FieldRef;
 use tempfile::TempDir;
 
 use super::arrange::{self, Quarantined};
 use super::chunk_input::{ChunkInput, Part};
 use super::job::{Did, Finished, Job};
 use super::row_failures::failed;
+use super::row_parts::{beside, check_aligned};
 use super::stream::Arrived;
 use super::{Event, RunError, lookup};
 use crate::cache::{
     Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
 };
 use crate::node::{RowFailure, RowNode, RowsOf, Work};
-use crate::plan::PlanNode;
-use crate::table::{Chunk, Digest, KEY, RowDigest, Table, UNIQUE_IDX};
+use crate::table::{Chunk, Digest, RowDigest, Table};
 
 /// A row-wise node's run so far.
 pub(super) struct RowRun {
@@ -358,40 +357,6 @@ impl RowRun {
         };
         job.done(tables, full, given, &did)
     }
-}
-
-/// Zipped chunks must have the same rows.
-fn check_aligned(node: &PlanNode, parts: &[Part<'_>]) -> Result<(), RunError> {
-    let mut keys = node
-        .inputs
-        .iter()
-        .zip(parts)
-        .filter_map(|(input, part)| Some((&input.need.text, part.column(KEY)?.digest())));
-    let Some((name, first)) = keys.next() else {
-        return Ok(());
-    };
-    match keys.find(|(_, digest)| *digest != first) {
-        None => Ok(()),
-        Some((other, _)) => Err(RunError::new(format!(
-            "`{name}` and `{other}` do not have the same rows"
-        ))),
-    }
-}
-
-/// The `key` and `unique_idx` of an input's rows, and a node's own columns beside them.
-fn beside(
-    rows_of: Part<'_>,
-    own: &[FieldRef],
-    columns: Vec<crate::table::Column>,
-) -> (Vec<Arc<Field>>, Vec<crate::table::Column>) {
-    let named = [KEY, UNIQUE_IDX].into_iter().filter_map(|name| {
-        let index = rows_of.index(name)?;
-        Some((
-            rows_of.fields[index].clone(),
-            rows_of.chunk.columns[index].clone(),
-        ))
-    });
-    named.chain(own.iter().cloned().zip(columns)).unzip()
 }
 
 /// The rows of a chunk, out of those just computed and those that lie in older objects.

@@ -91,6 +91,16 @@ impl Matrix {
 }
 
 impl Axis {
+    /// What a value is called that has been set in place of the sweep; none where it has no name.
+    pub(super) fn label_of(&self, value: &Value) -> Option<String> {
+        let json = value.to_json();
+        let mut choices = self.choices.iter();
+        match choices.find(|c| c.value.to_json() == json) {
+            Some(choice) => Some(choice.label.clone()),
+            None => written_label(value).map(|text| tidy_label(&text)),
+        }
+    }
+
     /// The choice of that label; a number may be written in any way.
     pub fn find(&self, label: &str) -> Option<usize> {
         let same = |choice: &Choice| same_label(&choice.label, label);
@@ -184,7 +194,6 @@ fn read_choice(label: Option<&Spanned<String>>, value: &Value) -> Result<Choice,
                 .help("values of a matrix are shown in the names of nodes"),
         ));
     }
-    let fits = |c: char| c.is_alphanumeric() || "._-+".contains(c);
     let text = match label {
         Some(label) if !label.value.is_empty() && label.value.chars().all(fits) => {
             label.value.clone()
@@ -217,19 +226,27 @@ fn read_choice(label: Option<&Spanned<String>>, value: &Value) -> Result<Choice,
             )
         })?,
     };
-    let shortened = if text.chars().count() > LONGEST_LABEL {
-        text.chars().take(LONGEST_LABEL - 1).chain(['…']).collect()
-    } else {
-        text
-    };
-    let label = shortened
-        .chars()
-        .map(|c| if fits(c) || c == '…' { c } else { '_' })
-        .collect();
     Ok(Choice {
-        label,
+        label: tidy_label(&text),
         value: value.clone(),
     })
+}
+
+fn fits(c: char) -> bool {
+    c.is_alphanumeric() || "._-+".contains(c)
+}
+
+/// Short, and of letters that mean nothing to references and paths.
+fn tidy_label(text: &str) -> String {
+    let shortened: String = if text.chars().count() > LONGEST_LABEL {
+        text.chars().take(LONGEST_LABEL - 1).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    };
+    let letters = shortened.chars();
+    letters
+        .map(|c| if fits(c) || c == '…' { c } else { '_' })
+        .collect()
 }
 
 /// What a value is called that has no label of its own.

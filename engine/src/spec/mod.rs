@@ -13,6 +13,7 @@ mod params;
 mod pipeline;
 mod stand_in;
 mod sweep;
+mod test_case;
 mod value;
 mod yaml;
 
@@ -23,5 +24,6 @@ pub use file::read_pipeline;
 pub use matrix::{Axis, Choice, MOST_VARIANTS, Matrix, Variant, same_label};
 pub use params::Override;
 pub use pipeline::{NodeSpec, OutputSpec, Pipeline};
+pub use test_case::{ExpectSpec, GivenSpec, TestSpec};
 pub use value::{Data, Value};
 pub use yaml::parse as parse_value;

@@ -69,8 +69,8 @@ pub(super) fn build(document: &Document, overrides: &[Override]) -> Result<Pipel
     };
     let mut of_params = Problems::default();
     let raw = Params::raw(declared, overrides, source, &mut of_params);
-    let axes = read_matrix(root, &raw, overrides, &mut of_params);
-    let mut sweep = Sweep::new(raw, axes, &mut of_params);
+    let (axes, set) = read_matrix(root, &raw, overrides, &mut of_params);
+    let mut sweep = Sweep::new(raw, axes, &set, &mut of_params);
     let uncertain = ["params", "matrix"].map(|key| misspelt(entries, &TOP_KEYS, key));
     if of_params.has_errors() || uncertain.contains(&true) {
         // Each use of a parameter would be a fault of its own.
@@ -96,18 +96,19 @@ pub(super) fn build(document: &Document, overrides: &[Override]) -> Result<Pipel
     })
 }
 
-/// The names that are swept over the whole pipeline: parameters that have no other value.
+/// The parameters that are swept over the whole pipeline, and those that would be, had the caller not set them.
 fn read_matrix(
     root: &Value,
     raw: &Raw,
     overrides: &[Override],
     problems: &mut Problems,
-) -> Vec<Axis> {
+) -> (Vec<Axis>, Vec<Axis>) {
     let Some(matrix) = root.get("matrix") else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
-    let mut axes = matrix::read_axes(matrix, None, problems);
-    axes.retain(|axis| !overrides.iter().any(|o| o.name == axis.name));
+    let axes = matrix::read_axes(matrix, None, problems).into_iter();
+    let (set, axes): (Vec<Axis>, Vec<Axis>) =
+        axes.partition(|axis| overrides.iter().any(|o| o.name == axis.name));
     if let Data::Map(entries) = &matrix.data {
         let names: Vec<&str> = raw.keys().map(String::as_str).collect();
         for (name, _) in entries.iter().filter(|(n, _)| !raw.contains_key(&n.value)) {
@@ -127,7 +128,7 @@ fn read_matrix(
     let sizes = axes.iter().map(|a| a.choices.len());
     let count = sizes.fold(1, usize::saturating_mul);
     matrix::refuse_too_many(count, &matrix.place, problems);
-    axes
+    (axes, set)
 }
 
 /// The nodes, one for each variant that they use themselves, and the names of those that could not be read.

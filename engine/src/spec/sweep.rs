@@ -12,6 +12,8 @@ use crate::diagnostics::{Problem, Problems};
 pub(super) struct Sweep {
     pub(super) matrix: Matrix,
     raw: Raw,
+    /// Labels of parameters that would be swept, had the caller not set them.
+    set: Vec<(String, String)>,
     /// Swept names take their first value here.
     plain: Rc<Params>,
     made: HashMap<(Variant, Form), Rc<Params>>,
@@ -26,8 +28,10 @@ pub(super) enum Form {
 }
 
 impl Sweep {
-    /// `axes` are those of the whole pipeline.
-    pub(super) fn new(raw: Raw, axes: Vec<Axis>, problems: &mut Problems) -> Self {
+    /// `axes` are those of the whole pipeline; `set` are names that take one value after all.
+    pub(super) fn new(raw: Raw, axes: Vec<Axis>, set: &[Axis], problems: &mut Problems) -> Self {
+        let label = |axis: &Axis| Some((axis.name.clone(), axis.label_of(raw.get(&axis.name)?)?));
+        let set = set.iter().filter_map(label).collect();
         let mut first = raw.clone();
         for axis in &axes {
             first.extend(
@@ -39,6 +43,7 @@ impl Sweep {
         Self {
             matrix: Matrix { axes },
             raw,
+            set,
             plain: Rc::new(Params::new(first, problems)),
             made: HashMap::new(),
         }
@@ -140,7 +145,7 @@ impl Sweep {
         form: Form,
         problems: &mut Problems,
     ) -> Rc<Params> {
-        if variant.is_empty() {
+        if variant.is_empty() && (form == Form::Value || self.set.is_empty()) {
             return self.plain.clone();
         }
         let key = (variant.clone(), form);
@@ -148,6 +153,11 @@ impl Sweep {
             return made.clone();
         }
         let mut raw = self.raw.clone();
+        for (name, label) in self.set.iter().filter(|_| form == Form::Label) {
+            if let Some(value) = raw.get_mut(name) {
+                value.data = Data::Text(label.clone());
+            }
+        }
         for &(axis, choice) in variant {
             let axis = &self.matrix.axes[axis];
             let choice = &axis.choices[choice];

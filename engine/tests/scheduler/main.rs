@@ -1,5 +1,7 @@
 //! The scheduler with small kinds: streaming, failures, repeated calls, stops.
 
+mod kinds;
+
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant};
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
-use super::test_kinds::{REGISTRY, calls};
-use super::{Event, Listener, NodeTables, Report, RunOptions, run};
-use crate::cache::Cache;
-use crate::compile::compile;
-use crate::plan::Plan;
-use crate::spec::read_pipeline;
+use kinds::{REGISTRY, calls};
+use trommel_engine::cache::Cache;
+use trommel_engine::compile::compile;
+use trommel_engine::plan::Plan;
+use trommel_engine::run::{Event, Listener, NodeTables, Report, RunOptions, run};
+use trommel_engine::spec::read_pipeline;
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);

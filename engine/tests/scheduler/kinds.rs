@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{FixedSizeBinaryArray, Float64Array, UInt64Array};
 
-use crate::node::prelude::*;
-use crate::node::{Entry, Erased, Registry};
-use crate::table::CHUNK_ROWS;
+use trommel_engine::node::prelude::*;
+use trommel_engine::node::{Entry, Erased, Registry};
+use trommel_engine::table::CHUNK_ROWS;
 
 /// Calls so far, by the name that a node's configuration gives: tests run side by side.
 static CALLS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
-pub(super) fn calls(name: &str) -> usize {
+pub(crate) fn calls(name: &str) -> usize {
     let calls = CALLS.lock().unwrap();
     calls
         .as_ref()
@@ -32,10 +32,10 @@ fn call(name: &str) -> usize {
 }
 
 /// Gives chunks; with `after`, each only when the nodes of that name have done all that came before.
-pub(super) struct Steps;
+pub(crate) struct Steps;
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
-pub(super) struct StepsConfig {
+pub(crate) struct StepsConfig {
     chunks: usize,
     #[serde(default)]
     after: Option<String>,
@@ -111,10 +111,10 @@ fn rows(chunk: usize) -> Result<RecordBatch, NodeError> {
 }
 
 /// Doubles a number; can be told to fail or to take its time.
-pub(super) struct Double;
+pub(crate) struct Double;
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
-pub(super) struct DoubleConfig {
+pub(crate) struct DoubleConfig {
     input: TableRef,
     #[serde(default)]
     name: String,
@@ -181,7 +181,7 @@ const KINDS: &[Entry] = &[
     },
 ];
 
-pub(super) const REGISTRY: Registry = Registry {
+pub(crate) const REGISTRY: Registry = Registry {
     kinds: &[KINDS],
     formats: &[],
 };
