@@ -27,8 +27,8 @@ CASES = {
     "images": lambda bench: warm.warm(bench, CLIP),
     "plans": plans.plans,
     "overhead": overhead.overhead,
-    "planning": lambda bench: bench.cargo("planning"),
-    "store": lambda bench: bench.cargo("store"),
+    "planning": lambda bench: bench.cargo("trommel", "planning"),
+    "store": lambda bench: bench.cargo("trommel-engine", "store"),
 }
 
 
@@ -71,9 +71,9 @@ class Bench:
         self.notes[name] = value
         self.say(f"{name}: {value:.2f}")
 
-    def cargo(self, name):
+    def cargo(self, package, name):
         """A benchmark in Rust, which compares within one process and prints a table of its own."""
-        command = ["cargo", "bench", "--locked", "--quiet", "-p", "trommel", "--bench", name]
+        command = ["cargo", "bench", "--locked", "--quiet", "-p", package, "--bench", name]
         done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
         if done.returncode != 0:
             raise SystemExit(f"bench: {name} failed")

@@ -1,7 +1,5 @@
 //! What is stored under a key: the pieces of a node's result.
 
-use std::path::PathBuf;
-
 use arrow::datatypes::FieldRef;
 use serde::{Deserialize, Serialize};
 
@@ -50,16 +48,4 @@ pub struct Piece {
 pub struct ChunkEntry {
     pub fields: Vec<FieldRef>,
     pub piece: Piece,
-}
-
-/// Whether files were there when a node ran.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Existence(pub Vec<(PathBuf, bool)>);
-
-impl Existence {
-    pub fn still_holds(&self) -> bool {
-        self.0
-            .iter()
-            .all(|(path, existed)| path.exists() == *existed)
-    }
 }

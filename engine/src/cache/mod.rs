@@ -5,6 +5,7 @@
 mod care;
 mod entry;
 mod error;
+mod existence;
 mod files;
 mod guard;
 mod lock;
@@ -18,8 +19,9 @@ mod store;
 mod sweep;
 
 pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
-pub use entry::{ChunkEntry, Existence, Piece, PortEntry, TableEntry};
+pub use entry::{ChunkEntry, Piece, PortEntry, TableEntry};
 pub use error::CacheError;
+pub use existence::Existence;
 pub use files::FileDigests;
 pub use guard::{Corrupt, Verify};
 pub use lock::{InUse, KeyLock, in_words};

@@ -25,11 +25,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::entry::{ChunkEntry, Existence, Piece, TableEntry};
+use super::entry::{ChunkEntry, Piece, TableEntry};
 use super::guard::Keeper;
 use super::lock::{InUse, use_cache};
 use super::publish::{flush_folder, publish_hint, publish_through};
-use super::{CacheError, FileDigests, Verify, seal, sweep};
+use super::{CacheError, Existence, FileDigests, Verify, seal, sweep};
 use crate::table::Digest;
 
 /// A cache folder, in use until this is dropped.

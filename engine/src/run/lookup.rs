@@ -1,9 +1,7 @@
 //! Keys of nodes and what is stored under them; shared by running and planning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-
-use arrow::array::Array;
 
 use super::{NodeTables, RunError, arrange};
 use crate::cache::{Cache, Manifest, TableEntry};
@@ -134,8 +132,9 @@ pub(super) fn input_digests(
 
 fn files_digest(table: &Table, column: &str, cache: &Cache) -> Result<Digest, RunError> {
     let mut digester = Digester::new("trommel.files-of-rows.1");
+    let mut known = HashMap::new();
     for array in table.arrays(column)? {
-        for content in file_contents(&array, cache)? {
+        for content in contents(&array, &mut known, cache)? {
             digester.push("file", content.as_ref().map_or(&[][..], |d| d.as_bytes()));
         }
     }
@@ -148,18 +147,27 @@ pub(super) fn file_contents(
     array: &arrow::array::ArrayRef,
     cache: &Cache,
 ) -> Result<Vec<Option<Digest>>, RunError> {
+    contents(array, &mut HashMap::new(), cache)
+}
+
+/// `known` files are not looked at again: many rows may show one image.
+fn contents(
+    array: &arrow::array::ArrayRef,
+    known: &mut HashMap<String, Digest>,
+    cache: &Cache,
+) -> Result<Vec<Option<Digest>>, RunError> {
     let paths = strings(array)?;
     let absent = Digest::of_bytes(b"trommel: a file that cannot be read");
-    Ok((0..paths.len())
-        .map(|row| {
-            paths.is_valid(row).then(|| {
-                cache
-                    .files
-                    .digest(paths.value(row).as_ref())
-                    .unwrap_or(absent)
-            })
-        })
-        .collect())
+    let digests = paths.iter().map(|path| {
+        let path = path?;
+        if let Some(digest) = known.get(path) {
+            return Some(*digest);
+        }
+        let digest = cache.files.digest(path.as_ref()).unwrap_or(absent);
+        known.insert(path.to_owned(), digest);
+        Some(digest)
+    });
+    Ok(digests.collect())
 }
 
 /// The stored result under a key as tables.
