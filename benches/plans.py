@@ -61,9 +61,9 @@ def plans(bench):
         bench.add(case, ours, "snakemake -n", theirs)
         (folder / "dvc.yaml").write_text(dvc(nodes))
         peers.start_dvc(folder)
-        for verb in (["repro", "--dry"], ["status"]):
-            theirs = measured([peers.dvc, *verb], folder, 2, **peers.environment)
-            bench.add(case, ours, f"dvc {' '.join(verb)}", theirs)
+        # `dvc repro --dry` fails where the files between two stages were never made.
+        theirs = measured([peers.dvc, "status"], folder, 2, **peers.environment)
+        bench.add(case, ours, "dvc status", theirs)
     if all(points):
         bench.note("exponent of planning, 1k to 100k nodes", slope(points))
 
