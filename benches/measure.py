@@ -28,6 +28,16 @@ def text_of(seconds):
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
+def output_of(command, folder):
+    """Runs a command, which must succeed; gives its seconds and what it said on standard output."""
+    begun = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True)
+    seconds = time.perf_counter() - begun
+    if done.returncode != 0:
+        raise SystemExit(f"{command} in {folder} gave {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
+    return seconds, done.stdout
+
+
 def run(command, folder, expect="", limit=1800, **environment):
     """Runs a command, which must succeed and say what is expected of it; gives its seconds, none if it took too long."""
     begun = time.perf_counter()

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 
+import changes
 import overhead
 import peers
 import plans
@@ -25,6 +26,7 @@ CLIP = ROOT / "examples/quickstart/models/clip"
 CASES = {
     "warm": lambda bench: warm.warm(bench),
     "images": lambda bench: warm.warm(bench, CLIP),
+    "changes": lambda bench: changes.changes(bench, CLIP),
     "plans": plans.plans,
     "overhead": overhead.overhead,
     "planning": lambda bench: bench.cargo("trommel", "planning"),

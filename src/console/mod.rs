@@ -1,6 +1,7 @@
 //! Listeners of a run: bars on a terminal, lines elsewhere, JSON for programs.
 
 mod bars;
+mod gpu;
 mod way;
 
 use std::collections::HashMap;

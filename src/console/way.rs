@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use trommel_engine::node::NodeEvent;
 use trommel_engine::run::Event;
 
+use super::gpu::GpuMemory;
+
 /// Of one node, from its start.
 pub(super) struct Way {
     started: Instant,
@@ -17,6 +19,7 @@ pub(super) struct Way {
     steps: u64,
     steps_of: Option<u64>,
     note: String,
+    gpu: Option<GpuMemory>,
 }
 
 impl Way {
@@ -29,6 +32,7 @@ impl Way {
             steps: 0,
             steps_of: None,
             note: String::new(),
+            gpu: None,
         }
     }
 
@@ -56,6 +60,10 @@ impl Way {
                 (self.steps, self.steps_of) = (*done, *total);
                 self.note.clone_from(note);
             }
+            Event::Node {
+                said: NodeEvent::Worker { device, process, .. },
+                ..
+            } => self.gpu = GpuMemory::of_worker(*process, device),
             _ => {}
         }
     }
@@ -76,8 +84,8 @@ impl Way {
         (all >= done).then(|| ((done as f64 + within) / all as f64).min(1.0))
     }
 
-    /// `4096 rows, 26 %, 812 rows/s, eta 2:31, 12.3 GB on the GPU`.
-    pub(super) fn in_words(&self, now: Instant) -> String {
+    /// `4096 rows, 26 %, 812 rows/s, eta 2:31, 12.3 of 139.8 GiB on the GPU`.
+    pub(super) fn in_words(&mut self, now: Instant) -> String {
         let seconds = (now - self.started).as_secs_f64().max(1e-3);
         let mut parts = Vec::new();
         let (done, fresh, unit) = if self.by_chunks() {
@@ -105,6 +113,7 @@ impl Way {
         if !self.note.is_empty() && !["rows", "records"].contains(&self.note.as_str()) {
             parts.push(self.note.clone());
         }
+        parts.extend(self.gpu.as_mut().and_then(|gpu| gpu.in_words(now)));
         if parts.is_empty() {
             parts.push(format!("at work for {}", clock(seconds)));
         }

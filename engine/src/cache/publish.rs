@@ -1,11 +1,13 @@
 //! Publishing: a file is written under a temporary name, flushed, and renamed into place.
 //!
 //! A crash at any moment, a power cut too, leaves the old file or the new one, never a part of one.
-//! A power cut may take back the last renames; [`flush_folder`] is for what must not be lost even then.
+//! A power cut may take back the last renames; [`Folders`] is for what must not be lost even then.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::CacheError;
 
@@ -70,21 +72,39 @@ fn replace<E: From<CacheError>>(
     Ok(())
 }
 
-/// Makes the names in a folder, and its own name, outlast a power cut.
-pub(super) fn flush_folder(folder: &Path) -> Result<(), CacheError> {
-    for folder in [Some(folder), folder.parent()].into_iter().flatten() {
-        let flushed = File::open(folder).and_then(|f| f.sync_all());
-        match flushed {
-            // Some file systems flush no folders; there is nothing more to do on them.
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-                ) => {}
-            other => other.map_err(CacheError::io("flush", folder))?,
+/// Which folders' own names outlast a power cut: once is enough for each.
+#[derive(Default)]
+pub(super) struct Folders(Mutex<HashSet<PathBuf>>);
+
+impl Folders {
+    /// Makes the names in these folders, and their own names, outlast a power cut.
+    pub(super) fn flush(&self, folders: &BTreeSet<&Path>) -> Result<(), CacheError> {
+        folders.iter().try_for_each(|folder| flush_names(folder))?;
+        let is_known = |folder: &Path| self.0.lock().is_ok_and(|known| known.contains(folder));
+        let new = folders.iter().filter(|folder| !is_known(folder));
+        let parents: BTreeSet<&Path> = new.filter_map(|folder| folder.parent()).collect();
+        parents.iter().try_for_each(|folder| flush_names(folder))?;
+        if let Ok(mut known) = self.0.lock() {
+            known.extend(folders.iter().map(|&folder| folder.to_owned()));
         }
+        Ok(())
     }
-    Ok(())
+}
+
+fn flush_names(folder: &Path) -> Result<(), CacheError> {
+    let flushed = File::open(folder).and_then(|f| f.sync_all());
+    match flushed {
+        // Some file systems flush no folders; there is nothing more to do on them.
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other.map_err(CacheError::io("flush", folder)),
+    }
 }
 
 /// Temporary files are private; what is published has the rights of an ordinary new file.

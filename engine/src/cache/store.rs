@@ -16,7 +16,6 @@
 //! All but objects is sealed (seal.rs). Objects stand before the entries that name them, so an entry that is there
 //! speaks of objects that were there; who reads it looks whether they still are.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,10 +24,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::entry::{ChunkEntry, Piece, TableEntry};
+use super::entry::{ChunkEntry, TableEntry};
 use super::guard::Keeper;
 use super::lock::{InUse, use_cache};
-use super::publish::{flush_folder, publish_hint, publish_through};
+use super::publish::{Folders, publish_hint, publish_through};
 use super::{CacheError, Existence, FileDigests, Verify, seal, sweep};
 use crate::table::Digest;
 
@@ -37,6 +36,7 @@ pub struct Cache {
     root: PathBuf,
     pub files: FileDigests,
     pub(super) keeper: Arc<Keeper>,
+    folders: Folders,
     _use: Option<InUse>,
 }
 
@@ -65,6 +65,7 @@ impl Cache {
         Self {
             files: FileDigests::load(root.join("files"), temporary(&root)),
             keeper: Arc::new(Keeper::new(&root, Verify::default())),
+            folders: Folders::default(),
             root,
             _use: None,
         }
@@ -117,11 +118,9 @@ impl Cache {
         entry: &TableEntry,
         existence: &Existence,
     ) -> Result<(), CacheError> {
-        let objects = entry.pieces().map(|p: &Piece| self.object_path(p.object));
-        let folders: BTreeSet<PathBuf> = objects
-            .filter_map(|path| path.parent().map(Path::to_owned))
-            .collect();
-        folders.iter().try_for_each(|folder| flush_folder(folder))?;
+        let objects: Vec<PathBuf> = entry.pieces().map(|p| self.object_path(p.object)).collect();
+        let folders = objects.iter().filter_map(|path| path.parent()).collect();
+        self.folders.flush(&folders)?;
         if entry.existence {
             let lines: Vec<_> = existence
                 .0
@@ -132,7 +131,7 @@ impl Cache {
         }
         let path = self.table_path(key);
         self.write(&path, entry)?;
-        path.parent().map_or(Ok(()), flush_folder)
+        self.folders.flush(&path.parent().into_iter().collect())
     }
 
     fn existence(&self, key: Digest) -> Option<Existence> {
