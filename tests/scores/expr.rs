@@ -19,7 +19,7 @@ const NODES: &str = "  t: { kind: score.text, input: rows, measures: [words, cha
 #[test]
 fn columns_of_other_nodes_are_put_together() {
     let project = project(NODES);
-    assert_eq!(project.ran(&["--to", "some"]), "rows, some, e 3/3, t 3/3");
+    assert_eq!(project.ran(&["--to", "some"]), "rows, e 3/3, some, t 3/3");
     assert_eq!(project.column("e", "long"), [true, false, true]);
     assert_eq!(project.column("e", "shown"), [true, true, false]);
     let chars = project.column("t", "text_chars");
@@ -37,7 +37,7 @@ fn columns_of_other_nodes_are_put_together() {
 fn only_columns_that_an_expression_names_count() {
     let project =
         project("  e: { kind: score.expr, input: rows, columns: { shown: image IS NOT NULL } }\n");
-    assert_eq!(project.ran(&["--to", "e"]), "rows, e 2/3");
+    assert_eq!(project.ran(&["--to", "e"]), "rows, e 3/3");
     project.answer(0, "Something else.");
     // Not a row is computed: the new chunk is made of rows that are there.
     assert_eq!(project.ran(&["--to", "e"]), "rows");

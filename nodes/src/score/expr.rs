@@ -8,7 +8,7 @@
 //!
 //! A row's values depend on that row alone: aggregates (`AVG`), windows (`RANK() OVER ..`) and subqueries are refused. Where
 //! an expression is null, or not a finite number (`x / 0`), the value is null. Numbers, text, and true or false can be
-//! given; the type is what SQL makes of the columns, so `CAST(x AS REAL)` fixes it. Dividing whole numbers cuts off.
+//! given; the type is what SQL makes of the columns, so `CAST(x AS REAL)` fixes it. `DIV` cuts off, `/` does not.
 //! A row for which an expression fails (`CAST('x' AS INT)`) is a row error.
 //!
 //! ```yaml

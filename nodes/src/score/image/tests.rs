@@ -137,7 +137,7 @@ fn broken_files_are_named_and_others_measured() {
     assert_eq!(failed, [1, 2, 3, 4]);
     for (failure, words) in output.failed.iter().zip([
         "text.jpg: not an image",
-        "half_rgb.png: the PNG file is cut off",
+        "half_rgb.png: the Png file is cut off",
         "gone.png: No such file",
         "empty.png: the file is empty",
     ]) {
