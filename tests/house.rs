@@ -3,5 +3,6 @@
 mod files;
 mod kinds;
 mod layers;
+mod measures;
 mod schema;
 mod source;

@@ -9,5 +9,6 @@ mod input;
 mod program;
 mod published;
 mod runs;
+mod scores;
 mod sections;
 mod support;

@@ -9,6 +9,7 @@ pub mod load;
 pub mod rank;
 pub mod score;
 pub mod select;
+mod sql;
 pub mod train;
 pub mod write;
 

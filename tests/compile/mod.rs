@@ -59,6 +59,10 @@ files! { cases: refused;
     empty
     env_missing
     epochs_zero
+    expression_aggregate
+    expression_column_unknown
+    expression_syntax
+    expression_with_unused
     extends_circle
     extends_fault_in_base
     extends_key_taken_away
@@ -91,6 +95,10 @@ files! { cases: refused;
     matrix_secret
     matrix_too_many
     matrix_values
+    measure_misspelt
+    measure_of_turns
+    measure_twice
+    measures_empty
     nesting_bomb
     node_misspelt
     node_misspelt_before_it_is_defined

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::support::{repository, run_in};
 
-const PIPELINES: [&str; 4] = [
+const PIPELINES: [&str; 5] = [
+    "quality.yaml",
     "quickstart.yaml",
     "quickstart_sweep.yaml",
     "self_filter_clip.yaml",

@@ -50,6 +50,8 @@ pub struct InputNeed {
     pub passes: bool,
     /// What the node gives mentions the reference by name, so the name is part of its key.
     pub named: bool,
+    /// What the node calls a single column, where that is not the key of the configuration. Part of its key.
+    pub label: Option<String>,
 }
 
 /// A column that a node reads.
@@ -160,6 +162,7 @@ impl Contract {
             is_column,
             passes: false,
             named: false,
+            label: None,
         });
         let last = self.inputs.len() - 1;
         &mut self.inputs[last]
@@ -290,6 +293,12 @@ impl InputNeed {
 
     pub fn named(&mut self) -> &mut Self {
         self.named = true;
+        self
+    }
+
+    /// The node knows this single column as `label`: one key may hold several columns under names of their own.
+    pub fn called(&mut self, label: &str) -> &mut Self {
+        self.label = Some(label.to_owned());
         self
     }
 }

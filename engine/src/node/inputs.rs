@@ -15,6 +15,7 @@ struct Input {
     reference: String,
     table: Table,
     column: Option<String>,
+    label: Option<String>,
 }
 
 /// One column of a table, all chunks of it.
@@ -22,6 +23,8 @@ struct Input {
 pub struct ColumnView<'a> {
     /// As the configuration names it: `NODE.COLUMN`.
     pub reference: &'a str,
+    /// What the node calls it, where that is not the key.
+    pub label: Option<&'a str>,
     pub table: &'a Table,
     pub column: &'a str,
 }
@@ -37,12 +40,14 @@ impl Inputs {
         reference: String,
         table: Table,
         column: Option<String>,
+        label: Option<String>,
     ) {
         self.0.push(Input {
             key,
             reference,
             table,
             column,
+            label,
         });
     }
 
@@ -64,6 +69,7 @@ impl Inputs {
                 let column = i.column.as_deref()?;
                 Some(ColumnView {
                     reference: &i.reference,
+                    label: i.label.as_deref(),
                     table: &i.table,
                     column,
                 })

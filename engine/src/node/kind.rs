@@ -42,7 +42,7 @@ impl Work {
 /// Maps rows to rows. What it gives for a row depends on that row only.
 pub trait RowNode: Send {
     /// `rows` holds the columns that the contract reads: those of tables under their names, a
-    /// single column under its configuration key. Gives the port's own columns, one row a row.
+    /// single column under its label, else its configuration key. Gives the port's own columns, one row a row.
     fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError>;
 
     /// Called once after the last rows.

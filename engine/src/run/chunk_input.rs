@@ -70,10 +70,10 @@ impl ChunkInput {
                         plan.need.text, read.column
                     ))
                 })?;
-                let name = if plan.need.is_column {
-                    plan.need.key.to_owned()
-                } else {
-                    read.column.clone()
+                let name = match &plan.need.label {
+                    Some(label) => label.clone(),
+                    None if plan.need.is_column => plan.need.key.to_owned(),
+                    None => read.column.clone(),
                 };
                 let column = &part.chunk.columns[index];
                 if read.files {

@@ -81,10 +81,11 @@ pub(super) fn manifest(
 pub(super) fn input_name(node: &PlanNode, number: usize) -> String {
     let need = &node.inputs[number].need;
     // A list of columns keeps its order; the name counts only where results mention it.
-    match (need.named, need.is_column) {
-        (true, _) => format!("{}[{number}] {}", need.key, need.text),
-        (false, true) => format!("{}[{number}]", need.key),
-        (false, false) => need.key.to_owned(),
+    match (need.named, &need.label, need.is_column) {
+        (true, ..) => format!("{}[{number}] {}", need.key, need.text),
+        (false, Some(label), _) => format!("{}[{label}]", need.key),
+        (false, None, true) => format!("{}[{number}]", need.key),
+        (false, None, false) => need.key.to_owned(),
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn run(
             plan.need.text.clone(),
             table.clone(),
             plan.column.clone(),
+            plan.need.label.clone(),
         );
     }
     let mut gather = Gather {

@@ -127,7 +127,7 @@ fn saturate(values: Vec<u16>) -> Vec<u8> {
     values.into_iter().map(|v| v.min(255) as u8).collect()
 }
 
-fn explain(error: &image::ImageError, format: ImageFormat, bytes: usize) -> ImageError {
+pub(crate) fn explain(error: &image::ImageError, format: ImageFormat, bytes: usize) -> ImageError {
     let truncated = || ImageError::Truncated {
         format: name(format),
         bytes,
@@ -157,11 +157,11 @@ fn explain(error: &image::ImageError, format: ImageFormat, bytes: usize) -> Imag
     }
 }
 
-fn name(format: ImageFormat) -> String {
+pub(crate) fn name(format: ImageFormat) -> String {
     format!("{format:?}")
 }
 
-fn start(bytes: &[u8]) -> String {
+pub(crate) fn start(bytes: &[u8]) -> String {
     let hex: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
     hex.join(" ")
 }

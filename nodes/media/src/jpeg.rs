@@ -76,7 +76,7 @@ fn truncated(bytes: &[u8]) -> ImageError {
     }
 }
 
-fn end_or_damage(error: &turbojpeg::Error, bytes: &[u8]) -> ImageError {
+pub(crate) fn end_or_damage(error: &turbojpeg::Error, bytes: &[u8]) -> ImageError {
     if error.to_string().contains("Premature end of JPEG file") || !has_end(bytes) {
         return truncated(bytes);
     }

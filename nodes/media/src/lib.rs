@@ -6,6 +6,8 @@
 mod crop;
 mod decode;
 mod error;
+mod grey;
+mod header;
 mod jpeg;
 mod mode;
 mod preprocess;
@@ -14,5 +16,7 @@ mod resize;
 pub use crop::{Tables, clip_pixels, crop_u8, pad_to_square};
 pub use decode::{MAX_PIXELS, decode};
 pub use error::{ImageError, PreprocessError};
+pub use grey::GreyImage;
+pub use header::{Header, header};
 pub use mode::RgbImage;
 pub use preprocess::{Filter, Preprocess, Size};

@@ -11,7 +11,7 @@ use crate::mode::RgbImage;
 use crate::preprocess::Filter;
 
 /// Bits behind the point of a weight: 32 less 8 for the value and 2 for sums above one.
-const BITS: u32 = 22;
+pub(crate) const BITS: u32 = 22;
 
 /// The part of the resized image that is wanted, in its rows and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn resize(
 }
 
 /// For every output position: where its inputs start, and their weights.
-struct Taps {
+pub(crate) struct Taps {
     starts: Vec<usize>,
     /// `longest` weights for every position, filled up with zeros.
     weights: Vec<i32>,
@@ -54,7 +54,7 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(from: usize, to: usize, filter: Filter, outputs: Range<usize>) -> Self {
+    pub(crate) fn new(from: usize, to: usize, filter: Filter, outputs: Range<usize>) -> Self {
         let scale = from as f64 / to as f64;
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
@@ -88,12 +88,12 @@ impl Taps {
     }
 
     /// The input positions that any output needs.
-    fn inputs(&self) -> Range<usize> {
+    pub(crate) fn inputs(&self) -> Range<usize> {
         let end = self.starts.iter().zip(&self.counts).map(|(s, c)| s + c);
         self.starts.first().copied().unwrap_or(0)..end.max().unwrap_or(0)
     }
 
-    fn each(&self) -> impl Iterator<Item = (usize, &[i32])> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (usize, &[i32])> {
         let weights = self.weights.chunks_exact(self.longest);
         let sized = weights.zip(&self.counts).map(|(w, &n)| &w[..n]);
         self.starts.iter().copied().zip(sized)
@@ -136,7 +136,7 @@ fn horizontal(image: &RgbImage, rows: Range<usize>, taps: &Taps) -> Vec<u8> {
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
+pub(crate) fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     let mut out = Vec::with_capacity(taps.starts.len() * stride);
     let mut sums = vec![0_i32; stride];
     for (start, weights) in taps.each() {
@@ -157,7 +157,7 @@ fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-fn to_byte(sum: i32) -> u8 {
+pub(crate) fn to_byte(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 

@@ -3,9 +3,29 @@
 use trommel_engine::node::{Entry, Erased};
 
 pub mod clip;
+pub mod expr;
+pub mod image;
+mod measures;
 pub mod model;
+#[cfg(test)]
+mod testing;
+pub mod text;
 
-pub const KINDS: &[Entry] = &[Entry {
-    kind: &Erased::<clip::Clip>::NEW,
-    source: include_str!("clip.rs"),
-}];
+pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<clip::Clip>::NEW,
+        source: include_str!("clip.rs"),
+    },
+    Entry {
+        kind: &Erased::<expr::Expr>::NEW,
+        source: include_str!("expr.rs"),
+    },
+    Entry {
+        kind: &Erased::<image::Image>::NEW,
+        source: include_str!("image.rs"),
+    },
+    Entry {
+        kind: &Erased::<text::Text>::NEW,
+        source: include_str!("text.rs"),
+    },
+];

@@ -3,18 +3,21 @@
 //! The expression is that of polars' SQL over the columns of `input`: comparisons, `AND`, `OR`, `NOT`, `IS NULL`,
 //! `IN (...)`, `BETWEEN`, `LIKE`, arithmetic, functions such as `LENGTH(text)` or `ABS(x)`; aggregates such as
 //! `AVG(clip_score)` are over all rows. Text stands in single quotes, names of columns in double quotes where they are
-//! no plain words. Where the expression is null the row is not picked. Gives the rows of the input with `pick`.
+//! no plain words. `with` names columns of other nodes that have the same rows, such as scores. Where the expression is
+//! null the row is not picked. Gives the rows of the input with `pick`.
 //!
 //! ```yaml
-//! fitting: { kind: select.where, input: scored, expression: "clip_score > 0.2 AND image IS NOT NULL" }
+//! fitting:
+//!   kind: select.where
+//!   input: instructions
+//!   with: { fit: clip_score.clip_score }
+//!   expression: "fit > 0.2 AND image IS NOT NULL"
 //! ```
 
 use trommel_engine::node::prelude::*;
 
-use self::expression::Expression;
 use super::picks;
-
-mod expression;
+use crate::sql::{Expression, With, read_input, read_with};
 
 /// Rows for which an expression is true.
 pub struct Where;
@@ -26,27 +29,32 @@ pub struct Config {
     pub input: TableRef,
     /// SQL that is true or false: `clip_score > 0.2 AND image IS NOT NULL`.
     pub expression: String,
+    /// Columns of nodes with the same rows, by the names that the expression knows them by; such a name hides a
+    /// column of the input.
+    #[serde(default, skip_serializing_if = "With::is_empty")]
+    pub with: With,
 }
 
 impl Kind for Where {
     const NAME: &'static str = "select.where";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        let need = contract.table("input", &config.input).passes();
-        match Expression::parse(&config.expression) {
-            Ok(expression) => {
-                for column in expression.columns() {
-                    need.reads(column, &[ColumnType::Any]);
-                }
+        let expressions = match Expression::parse(&config.expression) {
+            Ok(expression) => vec![expression],
+            Err(reason) => {
+                contract.refuse(
+                    "expression",
+                    format!("`{}` cannot be used: {reason}", config.expression),
+                    "an expression of SQL over the input's columns, such as clip_score > 0.2 AND image IS NOT NULL",
+                );
+                Vec::new()
             }
-            Err(reason) => contract.refuse(
-                "expression",
-                format!("`{}` cannot be used: {reason}", config.expression),
-                "an expression of SQL over the input's columns, such as clip_score > 0.2 AND image IS NOT NULL",
-            ),
-        }
+        };
+        let need = contract.table("input", &config.input).passes();
+        read_input(need, &expressions, &config.with);
+        read_with(contract, &expressions, &config.with);
         contract
             .port("rows", RowsOf::New)
             .passes("input")
@@ -73,7 +81,7 @@ impl TableNode for Pick {
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
-        let positions = self.expression.rows(input)?;
+        let positions = self.expression.rows(input, &inputs.columns("with"))?;
         context.log(format!("{} of {} rows", positions.len(), input.rows()));
         picks::push(input, &positions, &[], outputs, context)
     }

@@ -1,5 +1,7 @@
 //! The text of a sample, as CLIP, `ImageReward` and the judge read it.
 
+use std::borrow::Cow;
+
 use super::record::Turn;
 
 /// Stands for the image in a human turn.
@@ -12,14 +14,22 @@ pub fn text(conversations: &[Turn]) -> String {
     for (i, turn) in conversations.iter().enumerate() {
         let human = i % 2 == 0;
         text.push_str(if human { "USER: " } else { "ASSISTANT: " });
-        if human && turn.value.contains(IMAGE) {
-            text.push_str(strip(&turn.value.replace(IMAGE, "")));
+        if human {
+            text.push_str(&without_image(&turn.value));
         } else {
             text.push_str(&turn.value);
         }
         text.push(' ');
     }
     strip(&text).to_string()
+}
+
+/// What a human turn says: where it holds `<image>`, without every one of them and the white space at its ends.
+pub(crate) fn without_image(turn: &str) -> Cow<'_, str> {
+    if turn.contains(IMAGE) {
+        return Cow::Owned(strip(&turn.replace(IMAGE, "")).to_owned());
+    }
+    Cow::Borrowed(turn)
 }
 
 /// Python's `str.strip()`: Unicode white space, and the four separators U+001C to U+001F that Unicode does not count.

@@ -32,7 +32,7 @@ fn frame() -> DataFrame {
             true,
         ),
     ];
-    to_polars(&RecordBatch::try_from_iter_with_nullable(columns).unwrap()).unwrap()
+    to_frame(&RecordBatch::try_from_iter_with_nullable(columns).unwrap()).unwrap()
 }
 
 fn rows(text: &str) -> Result<Vec<usize>, String> {
@@ -66,6 +66,7 @@ fn true_rows_are_picked_in_order_and_null_is_false() {
         ("LENGTH(image) = 0", &[3]),
         ("\"clip score\" > AVG(\"clip score\")", &[3]),
         ("unique_idx % 2 = 0", &[0, 2]),
+        ("LENGTH(image) - 10 < 0", &[0, 2, 3]),
         ("1 = 1", &[0, 1, 2, 3]),
         ("FALSE", &[]),
         ("NULL", &[]),
