@@ -139,6 +139,11 @@ files! { cases: refused;
     port_unknown
     reference_empty
     rows_differ
+    score_both_sources
+    score_embedding_of_numbers
+    score_model_without_rows
+    score_no_source
+    score_setting_of_a_model
     secret_as_reference
     secret_in_output
     secret_not_kept

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod checkpoints;
+mod embeddings;
 mod files;
 mod images;
 mod scores;

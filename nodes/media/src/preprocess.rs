@@ -1,11 +1,11 @@
 //! What a checkpoint's `preprocessor_config.json` says about its images, with the defaults of transformers'
-//! `CLIPImageProcessor`.
+//! `CLIPImageProcessor`, or `SiglipImageProcessor` where it names that.
 
 use std::f64::consts::PI;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::PreprocessError;
 
@@ -62,7 +62,14 @@ impl Preprocess {
 
     /// Reads the text of a `preprocessor_config.json`.
     pub fn from_json(text: &str) -> Result<Self, PreprocessError> {
-        let file: File = serde_json::from_str(text)?;
+        let mut file: Map<String, Value> = serde_json::from_str(text)?;
+        let processor = file.get("image_processor_type").and_then(Value::as_str);
+        if processor.is_some_and(|name| name.starts_with("SiglipImageProcessor")) {
+            for (key, value) in siglip_defaults() {
+                file.entry(key).or_insert(value);
+            }
+        }
+        let file: File = serde_json::from_value(Value::Object(file))?;
         let mean = channels("image_mean", file.image_mean.as_ref(), MEAN)?;
         let std = channels("image_std", file.image_std.as_ref(), STD)?;
         if file.do_normalize && std.iter().any(|s| *s as f32 == 0.0) {
@@ -189,6 +196,16 @@ impl Default for File {
     }
 }
 
+/// Where `SiglipImageProcessor` differs: a square without cropping.
+fn siglip_defaults() -> [(&'static str, Value); 4] {
+    [
+        ("do_center_crop", json!(false)),
+        ("size", json!({"height": 224, "width": 224})),
+        ("image_mean", json!([0.5, 0.5, 0.5])),
+        ("image_std", json!([0.5, 0.5, 0.5])),
+    ]
+}
+
 fn value(key: &'static str, found: Option<&Value>, wanted: &'static str) -> PreprocessError {
     PreprocessError::Value {
         key,
@@ -280,6 +297,14 @@ mod tests {
         let p = Preprocess::from_json("{}").unwrap();
         assert_eq!(p.resize, Some(Size::ShortestEdge(224)));
         assert_eq!(p.normalise, Some((MEAN, STD)));
+    }
+
+    #[test]
+    fn siglip_makes_squares() {
+        let p = Preprocess::from_json(r#"{"image_processor_type": "SiglipImageProcessor"}"#);
+        let p = p.unwrap();
+        assert_eq!((p.output_size(), p.crop), (Some((224, 224)), None));
+        assert_eq!(p.normalise, Some(([0.5; 3], [0.5; 3])));
     }
 
     #[test]

@@ -3,26 +3,30 @@
 use serde_json::json;
 use trommel_engine::node::prelude::*;
 
-/// Of a model's arithmetic.
+/// Of a model's arithmetic. What each costs in exactness was measured: docs/extractors.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     #[default]
     F32,
+    /// `F32`, but a GPU rounds the factors of matrix products to TF32 (10 bits of mantissa). On the CPU it is `F32`.
+    Tf32,
+    /// Weights and activations in bfloat16; embeddings are normalised in float32.
+    Bf16,
 }
 
-/// A CLIP model over images and texts.
+/// A CLIP or SigLIP model over images and texts.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The rows.
     pub input: TableRef,
-    /// A CLIP model in Hugging Face form (`CLIPModel`).
+    /// A CLIP or SigLIP model in Hugging Face form (`CLIPModel`, `SiglipModel`).
     pub model: ModelRef,
     /// Where the model runs; the run's device by default.
     #[serde(default)]
     pub device: Device,
-    /// Of the model's arithmetic.
+    /// Of the model's arithmetic: `f32`, `tf32` or `bf16`. docs/extractors.md says how far the faster ones deviate.
     #[serde(default)]
     pub precision: Precision,
     /// Rows that the model sees at once; only speed depends on it.
@@ -37,11 +41,11 @@ pub struct Config {
     pub text: String,
 }
 
-fn image() -> String {
+pub(crate) fn image() -> String {
     "image".into()
 }
 
-fn text() -> String {
+pub(crate) fn text() -> String {
     "text".into()
 }
 

@@ -8,6 +8,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use prost::Message;
 
+use crate::proto;
+
 /// A loaded `tokenizer.model`.
 pub(crate) struct Bpe {
     /// What text can become: normal, user-defined and unused pieces.
@@ -30,7 +32,6 @@ struct Entry {
 
 /// U+2581, which stands for a space.
 const SPACE: &str = "\u{2581}";
-const BPE: i32 = 2;
 
 impl Bpe {
     /// Reads the bytes of a model; the error says what is not supported or broken.
@@ -40,7 +41,10 @@ impl Bpe {
         let trainer = model.trainer.unwrap_or_default();
         let normalizer = model.normalizer.unwrap_or_default();
         let unsupported = [
-            (trainer.model_type() != BPE, "a model type other than BPE"),
+            (
+                trainer.model_type() != proto::BPE,
+                "a model type other than BPE",
+            ),
             (trainer.space_as_suffix(), "treat_whitespace_as_suffix"),
             (
                 !normalizer.charsmap().is_empty(),
@@ -272,55 +276,5 @@ impl<'a> Merges<'a> {
             (None, None) => ids.push(self.bpe.unknown),
         }
         *unknown_before = id.is_none();
-    }
-}
-
-/// The fields of `sentencepiece_model.proto` that are needed.
-mod proto {
-    pub(super) const NORMAL: i32 = 1;
-    pub(super) const UNKNOWN: i32 = 2;
-    pub(super) const USER_DEFINED: i32 = 4;
-    pub(super) const UNUSED: i32 = 5;
-
-    #[derive(prost::Message)]
-    pub(super) struct Model {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) pieces: Vec<Piece>,
-        #[prost(message, optional, tag = "2")]
-        pub(super) trainer: Option<Trainer>,
-        #[prost(message, optional, tag = "3")]
-        pub(super) normalizer: Option<Normalizer>,
-    }
-
-    #[derive(prost::Message)]
-    pub(super) struct Piece {
-        #[prost(string, optional, tag = "1")]
-        text: Option<String>,
-        #[prost(float, optional, tag = "2")]
-        score: Option<f32>,
-        #[prost(int32, optional, tag = "3", default = "1")]
-        kind: Option<i32>,
-    }
-
-    #[derive(prost::Message)]
-    pub(super) struct Trainer {
-        #[prost(int32, optional, tag = "3", default = "1")]
-        model_type: Option<i32>,
-        #[prost(bool, optional, tag = "24")]
-        space_as_suffix: Option<bool>,
-        #[prost(bool, optional, tag = "35")]
-        byte_fallback: Option<bool>,
-    }
-
-    #[derive(prost::Message)]
-    pub(super) struct Normalizer {
-        #[prost(bytes = "vec", optional, tag = "2")]
-        charsmap: Option<Vec<u8>>,
-        #[prost(bool, optional, tag = "3", default = "true")]
-        dummy_prefix: Option<bool>,
-        #[prost(bool, optional, tag = "4", default = "true")]
-        remove_extra_spaces: Option<bool>,
-        #[prost(bool, optional, tag = "5", default = "true")]
-        escape_spaces: Option<bool>,
     }
 }

@@ -1,14 +1,16 @@
 //! Tokenizers, prompt templates and label masks of vision-language models.
 //!
 //! A record's turns become one text by a [`Template`], then token ids and labels by [`tokenize_sample`]; [`collate`] puts
-//! samples into a batch. [`ClipTokenizer`] serves CLIP's text tower. All ids equal those of the Python packages.
+//! samples into a batch. [`ClipTokenizer`] and [`SiglipTokenizer`] serve text towers. All ids equal those of the Python packages.
 
 mod bpe;
 mod clip;
 mod error;
 mod files;
 mod llama;
+mod proto;
 mod sample;
+mod siglip;
 mod split;
 mod template;
 mod whitespace;
@@ -17,4 +19,5 @@ pub use clip::ClipTokenizer;
 pub use error::TextError;
 pub use llama::LlamaTokenizer;
 pub use sample::{Batch, IGNORE, IMAGE_TOKEN, Sample, collate, tokenize_sample};
+pub use siglip::SiglipTokenizer;
 pub use template::{Template, Turn};

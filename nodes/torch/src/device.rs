@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-use tch::{Cuda, Device};
+use tch::{Cuda, Device, Tensor};
 use thiserror::Error;
 
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
@@ -23,6 +23,10 @@ pub enum DeviceError {
     NoCuda { name: String, reason: String },
     #[error("{name} was asked for, but there are only {count} GPUs, counted from cuda:0")]
     Index { name: String, count: i64 },
+    #[error(
+        "precision tf32: this libtorch has no switch for it that is known here ({reason}); f32 and bf16 need none"
+    )]
+    Tf32 { reason: String },
     #[error("TROMMEL_THREADS is {value:?}, expected a number of at least 1")]
     Threads { value: String },
 }
@@ -83,6 +87,16 @@ pub fn name(device: Device) -> String {
     match device {
         Device::Cuda(index) => format!("cuda:{index}"),
         _ => "cpu".into(),
+    }
+}
+
+/// A copy of what lies in memory on a device. On the way to a GPU nothing waits, least of all for what the GPU has to do.
+pub fn send(tensor: &Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cuda(_) => tensor
+            .pin_memory(device)
+            .to_device_(device, tensor.kind(), true, false),
+        _ => tensor.to_device(device),
     }
 }
 
@@ -188,7 +202,7 @@ mod tests {
     #[test]
     fn the_libtorch_that_runs_is_found() {
         // Something of libtorch must be used, else the linker leaves it out.
-        assert_eq!(tch::Tensor::from(1).size(), [0_i64; 0]);
+        assert_eq!(Tensor::from(1).size(), [0_i64; 0]);
         let folder = running_folder().unwrap();
         assert!(folder.join("libtorch_cpu.so").exists(), "{folder:?}");
     }

@@ -6,6 +6,7 @@
 pub mod device;
 pub mod models;
 pub mod serve;
+pub mod tf32;
 pub mod train;
 pub mod weights;
 pub mod work;

@@ -4,7 +4,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::layers::{Activation, LayerNorm, Linear, attention};
+use super::encoder::{Layer, patches};
+use super::layers::{LayerNorm, Linear};
 use crate::weights::Weights;
 
 mod settings;
@@ -39,21 +40,6 @@ pub struct ClipText {
     position_embedding: Tensor,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
-}
-
-/// One transformer layer, normalised before attention and before the MLP.
-#[derive(Debug)]
-struct Layer {
-    heads: i64,
-    activation: Activation,
-    norm1: LayerNorm,
-    q: Linear,
-    k: Linear,
-    v: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
 }
 
 impl Clip {
@@ -126,8 +112,12 @@ impl ClipVision {
 
     /// The class token after the last layer, normalised by the tower's own norm. `[B, channels, H, W]` -> `[B, width]`.
     pub fn pooled(&self, pixels: &Tensor) -> Tensor {
-        let hidden = self.run(pixels, self.layers.len());
-        self.post_norm.forward(&hidden.select(1, 0))
+        let class = |x: &Tensor| x.narrow(1, 0, 1);
+        let pooled = match self.layers.split_last() {
+            Some((last, before)) => last.forward_one(&self.run(pixels, before.len()), class, None),
+            None => class(&self.run(pixels, 0)),
+        };
+        self.post_norm.forward(&pooled.squeeze_dim(1))
     }
 
     /// Hidden states of the patches (the class token left out) after the first `layers` layers, not normalised;
@@ -137,22 +127,11 @@ impl ClipVision {
     }
 
     fn run(&self, pixels: &Tensor, layers: usize) -> Tensor {
-        let patch = self.config.patch_size;
-        let patches = pixels
-            .conv2d(
-                &self.patch_embedding,
-                None::<&Tensor>,
-                [patch, patch],
-                [0, 0],
-                [1, 1],
-                1,
-            )
-            .flatten(2, -1)
-            .transpose(1, 2);
         let class = self
             .class_embedding
             .expand([pixels.size()[0], 1, self.config.hidden_size], false);
-        let embedded = Tensor::cat(&[class, patches], 1) + &self.position_embedding;
+        let embedded = Tensor::cat(&[class, patches(pixels, &self.patch_embedding)], 1)
+            + &self.position_embedding;
         self.layers[..layers]
             .iter()
             .fold(self.pre_norm.forward(&embedded), |x, layer| {
@@ -195,19 +174,22 @@ impl ClipText {
         let tokens = ids.size()[1];
         let embedded = Tensor::embedding(&self.token_embedding, ids, -1, false, false)
             + self.position_embedding.narrow(0, 0, tokens);
-        let hidden = self
-            .layers
-            .iter()
-            .fold(embedded, |x, layer| layer.forward(&x, true));
-        let hidden = self.final_norm.forward(&hidden);
-        let place = self.end_of_text(ids, lengths).unsqueeze(-1).unsqueeze(-1);
-        hidden
-            .gather(
-                1,
-                &place.expand([-1, 1, self.config.hidden_size], false),
-                false,
-            )
-            .squeeze_dim(1)
+        let place = self.end_of_text(ids, lengths).unsqueeze(-1);
+        let index = place
+            .unsqueeze(-1)
+            .expand([-1, 1, self.config.hidden_size], false);
+        let end = |x: &Tensor| x.gather(1, &index, false);
+        let pooled = match self.layers.split_last() {
+            Some((last, before)) => {
+                let hidden = before
+                    .iter()
+                    .fold(embedded, |x, layer| layer.forward(&x, true));
+                let seen = Tensor::arange(tokens, (Kind::Int64, ids.device())).le_tensor(&place);
+                last.forward_one(&hidden, end, Some(&seen.unsqueeze(1).unsqueeze(1)))
+            }
+            None => end(&embedded),
+        };
+        self.final_norm.forward(&pooled.squeeze_dim(1))
     }
 
     /// Where each row is pooled. Early checkpoints name 2 as their end token although it is the vocabulary's largest id: there
@@ -223,51 +205,5 @@ impl ClipText {
                 .to_kind(Kind::Int)
                 .argmax(-1, false)
         }
-    }
-}
-
-/// What a layer needs to know of its tower.
-struct LayerConfig {
-    width: i64,
-    inner: i64,
-    heads: i64,
-    eps: f64,
-    activation: Activation,
-}
-
-impl Layer {
-    fn load(weights: &Weights<'_>, config: &LayerConfig) -> Self {
-        let linear = |name: &str, inputs, outputs| Linear::load(&weights.at(name), inputs, outputs);
-        let norm = |name: &str| LayerNorm::load(&weights.at(name), config.width, config.eps);
-        let (width, inner) = (config.width, config.inner);
-        Self {
-            heads: config.heads,
-            activation: config.activation,
-            norm1: norm("layer_norm1"),
-            q: linear("self_attn.q_proj", width, width),
-            k: linear("self_attn.k_proj", width, width),
-            v: linear("self_attn.v_proj", width, width),
-            out: linear("self_attn.out_proj", width, width),
-            norm2: norm("layer_norm2"),
-            fc1: linear("mlp.fc1", width, inner),
-            fc2: linear("mlp.fc2", inner, width),
-        }
-    }
-
-    fn forward(&self, x: &Tensor, causal: bool) -> Tensor {
-        let normed = self.norm1.forward(x);
-        let heads = |linear: &Linear| {
-            let (batch, tokens) = (x.size()[0], x.size()[1]);
-            linear
-                .forward(&normed)
-                .view([batch, tokens, self.heads, -1])
-                .transpose(1, 2)
-        };
-        let mixed = attention(&heads(&self.q), &heads(&self.k), &heads(&self.v), causal);
-        let x = x + self.out.forward(&mixed.transpose(1, 2).flatten(2, -1));
-        let inner = self
-            .activation
-            .apply(&self.fc1.forward(&self.norm2.forward(&x)));
-        &x + self.fc2.forward(&inner)
     }
 }

@@ -26,6 +26,9 @@ pub struct LayerNorm {
 pub enum Activation {
     QuickGelu,
     Gelu,
+    /// Its approximation by a hyperbolic tangent.
+    #[serde(rename = "gelu_pytorch_tanh")]
+    GeluTanh,
 }
 
 impl Linear {
@@ -44,8 +47,48 @@ impl Linear {
         }
     }
 
+    /// Several maps of one input as one, whose output is theirs side by side.
+    pub fn load_joined(weights: &[Weights<'_>], inputs: i64, outputs: i64) -> Self {
+        let mut parts: Vec<Self> = weights
+            .iter()
+            .map(|weights| Self::load(weights, inputs, outputs))
+            .collect();
+        if parts
+            .iter()
+            .any(|part| part.weight.size() != [outputs, inputs])
+        {
+            // A stand-in for what was missing is not joined; such a model never gets out.
+            return parts.remove(0);
+        }
+        let weight: Vec<&Tensor> = parts.iter().map(|part| &part.weight).collect();
+        let bias: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
+        Self {
+            weight: Tensor::cat(&weight, 0),
+            bias: Some(Tensor::cat(&bias, 0)),
+        }
+    }
+
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, self.bias.as_ref())
+    }
+
+    /// Only the outputs from `first` on, `count` of them.
+    pub fn forward_part(&self, x: &Tensor, first: i64, count: i64) -> Tensor {
+        let part = |all: &Tensor| all.narrow(0, first, count);
+        x.linear(&part(&self.weight), self.bias.as_ref().map(part))
+    }
+
+    /// `residual` + y. The product is summed onto it, which spares a pass over both. For inference: no gradient passes.
+    pub fn forward_onto(&self, residual: &Tensor, x: &Tensor) -> Tensor {
+        let sum = match &self.bias {
+            Some(bias) => residual + bias,
+            None => residual.copy(),
+        };
+        let (inputs, outputs) = (self.weight.size()[1], self.weight.size()[0]);
+        let _ = sum
+            .view([-1, outputs])
+            .addmm_(&x.reshape([-1, inputs]), &self.weight.tr());
+        sum
     }
 }
 
@@ -74,6 +117,7 @@ impl Activation {
         match self {
             Self::QuickGelu => x * (x * 1.702).sigmoid(),
             Self::Gelu => x.gelu("none"),
+            Self::GeluTanh => x.gelu("tanh"),
         }
     }
 }

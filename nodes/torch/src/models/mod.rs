@@ -4,9 +4,11 @@ use tch::Tensor;
 
 pub mod clip;
 pub mod config;
+pub(crate) mod encoder;
 pub mod layers;
 pub mod llama;
 pub mod llava;
+pub mod siglip;
 
 /// One trainable tensor of a model. `value` shares its storage with the model: changing it in place changes the model.
 #[derive(Debug)]

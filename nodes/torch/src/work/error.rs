@@ -39,6 +39,11 @@ pub enum WorkError {
         source: Box<dyn Error + Send + Sync>,
     },
     #[error(
+        "the model in {} is of the type `{found}`; clip (CLIPModel) and siglip (SiglipModel) are supported here",
+        folder.display()
+    )]
+    ModelType { folder: PathBuf, found: String },
+    #[error(
         "the model in {} takes images of {tower} x {tower} pixels with {channels} channels, but its preprocessor_config.json \
          makes {made} with 3",
         folder.display()

@@ -9,18 +9,19 @@ use serde_json::Value as Json;
 use tch::{Device, Kind};
 use trommel_engine::worker::protocol::{Failure, TableInput};
 
-mod clip_model;
+mod clip;
 mod columns;
-mod embed_clip;
 mod error;
 mod images;
 mod parallel;
-mod score_clip;
+mod recent;
 mod self_filter;
 #[cfg(test)]
 mod testing;
 
 pub use error::WorkError;
+
+use crate::tf32;
 
 /// A node that was opened, with its model.
 pub enum Session {
@@ -57,8 +58,8 @@ pub trait Events {
 type Opener = fn(Json, Device) -> Result<Session, WorkError>;
 
 const KINDS: [(&str, Opener); 3] = [
-    ("embed.clip", embed_clip::open),
-    ("score.clip", score_clip::open),
+    ("embed.clip", clip::open_embedding),
+    ("score.clip", clip::open_score),
     ("train.self_filter", self_filter::open),
 ];
 
@@ -97,18 +98,28 @@ impl Session {
 }
 
 /// The numbers that a model computes with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Precision {
+    #[default]
     F32,
+    Tf32,
     Bf16,
 }
 
 impl Precision {
     fn kind(self) -> Kind {
         match self {
-            Self::F32 => Kind::Float,
+            Self::F32 | Self::Tf32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
+        }
+    }
+
+    /// To be held while a model computes. Only a GPU knows TF32.
+    fn allow(self, device: Device) -> Result<Option<tf32::Allowed>, WorkError> {
+        match (self, device) {
+            (Self::Tf32, Device::Cuda(_)) => Ok(Some(tf32::allow()?)),
+            _ => Ok(None),
         }
     }
 }

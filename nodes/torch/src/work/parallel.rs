@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Calls `work` on every item, on several threads, and hands the results to `take` on this one, first item first. An error of
-/// `take` ends it. The threads are only a little ahead of `take`, so that few results are held at a time.
-pub(super) fn in_order<T: Sync, R: Send, E>(
+/// Calls `work` on every item, on several threads, and gives `take` the results on this one, first item first. The threads begin
+/// at once and run on while `take` does something else, until `room` results wait for it. They end when `take` returns.
+pub(super) fn ahead<T: Sync, R: Send, O>(
     items: &[T],
     threads: NonZero<usize>,
+    room: usize,
     work: impl Fn(&T) -> R + Sync,
-    mut take: impl FnMut(usize, R) -> Result<(), E>,
-) -> Result<(), E> {
+    take: impl FnOnce(&mut InOrder<R>) -> O,
+) -> O {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let (send, results) = sync_channel(2 * threads.get());
+        let (send, results) = sync_channel(room);
         for _ in 0..threads.get().min(items.len()) {
             let (send, next, work) = (send.clone(), &next, &work);
             scope.spawn(move || {
@@ -29,17 +30,51 @@ pub(super) fn in_order<T: Sync, R: Send, E>(
             });
         }
         drop(send);
-        let mut early = BTreeMap::new();
-        let mut wanted = 0;
-        // Moved in, so that an error drops it and the threads see that nobody takes more.
-        for (place, result) in results {
-            early.insert(place, result);
-            while let Some(result) = early.remove(&wanted) {
-                take(wanted, result)?;
-                wanted += 1;
+        // Dropped before the threads are waited for, so that they see that nobody takes more.
+        let mut results = InOrder {
+            results,
+            early: BTreeMap::new(),
+            wanted: 0,
+        };
+        take(&mut results)
+    })
+}
+
+/// Results in the order of their items.
+pub(super) struct InOrder<R> {
+    results: Receiver<(usize, R)>,
+    /// Those that came before their turn.
+    early: BTreeMap<usize, R>,
+    wanted: usize,
+}
+
+impl<R> Iterator for InOrder<R> {
+    type Item = R;
+
+    fn next(&mut self) -> Option<R> {
+        loop {
+            if let Some(result) = self.early.remove(&self.wanted) {
+                self.wanted += 1;
+                return Some(result);
             }
+            let (place, result) = self.results.recv().ok()?;
+            self.early.insert(place, result);
         }
-        Ok(())
+    }
+}
+
+/// As [`ahead`], with one result after the other handed to `take`. An error of `take` ends it. The threads are only a little
+/// ahead of `take`, so that few results are held at a time.
+pub(super) fn in_order<T: Sync, R: Send, E>(
+    items: &[T],
+    threads: NonZero<usize>,
+    work: impl Fn(&T) -> R + Sync,
+    mut take: impl FnMut(usize, R) -> Result<(), E>,
+) -> Result<(), E> {
+    ahead(items, threads, 2 * threads.get(), work, |results| {
+        results
+            .enumerate()
+            .try_for_each(|(place, result)| take(place, result))
     })
 }
 
@@ -49,12 +84,9 @@ pub(super) fn map<T: Sync, R: Send>(
     threads: NonZero<usize>,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let mut results = Vec::with_capacity(items.len());
-    let Ok(()) = in_order(items, threads, work, |_, result| {
-        results.push(result);
-        Ok::<(), std::convert::Infallible>(())
-    });
-    results
+    ahead(items, threads, 2 * threads.get(), work, |results| {
+        results.collect()
+    })
 }
 
 #[cfg(test)]
@@ -89,5 +121,23 @@ mod tests {
         });
         assert_eq!(result, Err("enough"));
         assert!(done.into_inner() < 1000);
+    }
+
+    #[test]
+    fn the_threads_do_not_wait_for_the_first_result_to_be_taken() {
+        let items: Vec<usize> = (0..100).collect();
+        let done = AtomicUsize::new(0);
+        let work = |_: &usize| done.fetch_add(1, Ordering::SeqCst);
+        let before = ahead(&items, THREADS, 20, work, |results| {
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+            while done.load(Ordering::SeqCst) < 20 && std::time::Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let before = done.load(Ordering::SeqCst);
+            assert_eq!(results.count(), 100);
+            before
+        });
+        // What waits, and what each thread has in its hands.
+        assert!((20..=20 + 2 * THREADS.get()).contains(&before), "{before}");
     }
 }

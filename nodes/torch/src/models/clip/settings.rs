@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Activation, LayerConfig};
 use crate::models::config::{ConfigError, divides, from_object, parse, positive, refuse};
+use crate::models::encoder::LayerConfig;
+use crate::models::layers::Activation;
 
 const MODEL: &str = "CLIP";
 

@@ -41,7 +41,7 @@ impl Models {
         let config =
             ClipVisionConfig::from_json(&config_json(folder)?).map_err(in_model(folder))?;
         let pad = settings.image_aspect == ImageAspect::Pad;
-        let images = Images::load(folder, &config, pad)?;
+        let images = Images::load(folder, config.image_size, config.num_channels, pad)?;
         let checkpoint = Checkpoint::open(folder).map_err(in_model(folder))?;
         let tower = weights::build(&checkpoint, kind, device, |w| {
             ClipVision::load(&w.at("vision_model"), &config)
