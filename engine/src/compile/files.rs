@@ -24,6 +24,11 @@ pub fn missing_files<S: BuildHasher>(plan: &Plan, nodes: &HashSet<NodeId, S>) ->
 
 fn missing(need: &FileNeed) -> Option<Problem> {
     let key = need.key;
+    if let FileUse::Program(program) = &need.usage {
+        let (message, place, help) = program.warning()?;
+        let problem = Problem::warning("compile::program", message);
+        return Some(problem.at(place, "here").help(help));
+    }
     let (message, label) = match &need.usage {
         FileUse::File(path) if path.path().is_dir() => (
             format!("`{key}` is a folder, not a file: {}", path.shown()),
@@ -61,6 +66,7 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         | FileUse::Files(path)
         | FileUse::Folder(path)
         | FileUse::FolderOf(path) => format!("looked at {}", shown_path(path)),
+        FileUse::Program(_) => return None,
         FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
     };
     Some(
