@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::support::{Log, Project, Record, llava};
 
-/// Texts of these rows: 1 + 9, 2 + 9 .. characters (question, line end, answer).
+/// The answers of the rows.
 const TEXTS: [&str; 5] = ["a", "bb", "ccc", "dddd", "eeeee"];
 
 /// The worker that misbehaves, which cargo builds beside the program.
@@ -47,7 +47,7 @@ fn project_of(answers: &[&'static str], mode: &str, node: &str) -> Project {
 
 /// The node `own` with these keys, on `rows`.
 fn pipeline(project: &Project, node: &str) {
-    let kind = if node.contains("vector") {
+    let kind = if node.contains(": vector") {
         "embed.command"
     } else {
         "score.command"
@@ -67,6 +67,20 @@ fn pipeline(project: &Project, node: &str) {
 const LENGTH: &str = "reads: [text], gives: { length: f32 }";
 
 impl Project {
+    /// Runs `p.yaml`, which must succeed; gives what was computed.
+    fn done(&self) -> String {
+        let line = self.ran(&[]);
+        line.split(';').next().unwrap_or_default().to_owned()
+    }
+
+    /// The lengths of the texts, counted here.
+    fn expected_lengths(&self) -> Vec<Option<f64>> {
+        let rows = self.table("rows");
+        let texts = rows.as_array().expect("rows").iter();
+        let lengths = texts.map(|row| row["text"].as_str().map(|t| t.chars().count() as f64));
+        lengths.collect()
+    }
+
     /// The column `length` of the node `own`; null is none.
     fn lengths(&self) -> Vec<Option<f64>> {
         let rows = self.table("own");

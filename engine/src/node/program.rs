@@ -104,18 +104,20 @@ impl ProgramFiles {
         Ok(found.into_iter().collect())
     }
 
-    /// What is to be said about it before a run: what is wrong, where, and what to do.
-    pub(crate) fn warning(&self) -> Option<(String, &Place, String)> {
-        for path in &self.files {
-            if let Err(reason) = found_under(path) {
-                let help = "a file, a folder or a pattern such as `src/**/*.py`, relative to the pipeline file";
-                return Some((format!("`files`: {reason}"), &path.place, help.into()));
-            }
-        }
-        let place = &self.command.place;
+    /// The first file that is named and not there, in words, and where it is named.
+    pub(crate) fn missing(&self) -> Option<(String, &Place)> {
+        let mut missing = self
+            .files
+            .iter()
+            .filter_map(|path| Some((found_under(path).err()?, &path.place)));
+        missing.next()
+    }
+
+    /// What is doubtful about it before a run, and what to do. All may be well where the results are cached.
+    pub(crate) fn doubt(&self) -> Option<(String, String)> {
         if let Some(reason) = self.command.not_there() {
             let help = "a name is looked up on PATH; a program with a `/` is a path from the pipeline file's folder";
-            return Some((format!("`command`: {reason}"), place, help.into()));
+            return Some((reason, help.into()));
         }
         if self.files.is_empty() && !self.versioned && self.command.files().next().is_none() {
             let message = format!(
@@ -123,7 +125,7 @@ impl ProgramFiles {
                 self.command
             );
             let help = "name what it is made of (`files: [extractor.py, helpers]`), or give `version: TEXT` and change that with it";
-            return Some((message, place, help.into()));
+            return Some((message, help.into()));
         }
         None
     }

@@ -16,7 +16,7 @@ impl Workers {
     /// `models` is the worker that holds the models.
     pub fn new(models: PathBuf) -> Self {
         Self {
-            models: Arc::new(Program::at(&models)),
+            models: Arc::new(Program::at(models)),
             idle: Mutex::new(Vec::new()),
         }
     }

@@ -1,7 +1,7 @@
 //! What is started as a worker: a program, its arguments, and the folder that it works in.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A program and how it is called. Workers of equal programs serve the same nodes.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub struct Program {
 
 impl Program {
     /// A worker of ours.
-    pub fn at(path: &Path) -> Self {
+    pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: path.to_owned(),
+            path: path.into(),
             arguments: Vec::new(),
             folder: None,
         }
