@@ -1,6 +1,11 @@
 //! A worker for the tests of `score.command`: gives the length of each text, or does what its first argument says.
 //!
 //! It notes each request in `calls` in its working directory, as `ROWS PROCESS`, where its configuration says `note: true`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it has last words, and says things where it should not"
+)]
 
 use std::io::{BufReader, Write, stdin, stdout};
 use std::process::{Command, exit};
@@ -72,7 +77,7 @@ fn start(mode: &str) {
             eprintln!("ModuleNotFoundError: No module named 'torch'");
             exit(1);
         }
-        "asleep" => std::thread::sleep(Duration::from_secs(600)),
+        "asleep" => std::thread::sleep(Duration::from_mins(10)),
         _ => {}
     }
 }
@@ -82,8 +87,8 @@ fn answer(mode: &str, session: u64, rows: &RecordBatch) {
     let texts = texts.as_string::<i32>();
     go_wrong(mode, texts);
     let lengths = || texts.iter().map(|text| text.map(|t| t.chars().count()));
-    let length: ArrayRef = Arc::new(Float32Array::from_iter(lengths().map(|l| Some(l? as f32))));
-    let wide: ArrayRef = Arc::new(Float64Array::from_iter(lengths().map(|l| Some(l? as f64))));
+    let length: ArrayRef = Arc::new(lengths().map(|l| Some(l? as f32)).collect::<Float32Array>());
+    let wide: ArrayRef = Arc::new(lengths().map(|l| Some(l? as f64)).collect::<Float64Array>());
     let vectors = |width: usize| -> ArrayRef {
         let rows = lengths().map(|l| Some(vec![Some(l? as f32); width]));
         Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows))
@@ -132,10 +137,10 @@ fn go_wrong(mode: &str, texts: &StringArray) {
             let _ = Command::new("kill").args(["-9", &own]).status();
         }
         "hang" => {
-            let child = Command::new("sleep").arg("600").spawn().expect("sleep");
+            let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
             std::fs::write("child", child.id().to_string()).expect("noted");
             eprintln!("downloading weights");
-            std::thread::sleep(Duration::from_secs(600));
+            let _ = child.wait();
         }
         "slow" => {
             for done in 0..10 {
@@ -159,7 +164,7 @@ fn go_wrong(mode: &str, texts: &StringArray) {
         }
         "deaf" => {
             // Nothing is read any more, however much is sent.
-            std::thread::sleep(Duration::from_secs(600));
+            std::thread::sleep(Duration::from_mins(10));
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! Columns that a program of your own computes, in any language: it speaks docs/worker-protocol.md.
 //!
-//! In Python a function over a batch of rows is enough (examples/python_extractor, docs/your-own-extractor.md). The
+//! In Python a function over a batch of rows is enough (`examples/python_extractor`, docs/your-own-extractor.md). The
 //! program's results are kept row by row: what it gives for a row must depend on that row only. They are computed again
 //! where its command, its files, its `config` or its `version` change. A row that it reports as failed is null, and
 //! `on_error` decides what becomes of it.
