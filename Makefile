@@ -1,4 +1,5 @@
-# Each target sets up what it needs: tools (scripts/deps.sh) and libtorch (scripts/libtorch.sh).
+# Each target sets up what it needs: tools (scripts/deps.sh), libtorch (scripts/libtorch.sh), packages for the tests of the
+# Python example (scripts/python.sh).
 # A LIBTORCH from the environment wins over the one that the set-up makes.
 ifeq ($(LIBTORCH),)
 LIBTORCH := $(CURDIR)/.libtorch
@@ -25,6 +26,7 @@ demo: build ## run the quickstart pipeline
 # The tests start the worker found beside the program, so both are built before. Lint and tests ask for the same targets
 # and so for the same features of every dependency: build scripts (libtorch's C++ is the longest) run once for both.
 test: lint ## formatting, lints, all tests
+	@scripts/python.sh $(TARGET)/python
 	cargo build --locked --workspace --bins --tests --examples
 	cargo test --locked --workspace
 

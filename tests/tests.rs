@@ -1,6 +1,7 @@
 //! User-level tests: they drive the built program.
 
 mod cache;
+mod command;
 mod compile;
 mod crash;
 mod fuzz;

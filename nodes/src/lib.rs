@@ -4,6 +4,7 @@
 //! worker program: nothing here links libtorch.
 
 pub mod bridge;
+pub mod command;
 pub mod embed;
 pub mod load;
 pub mod rank;

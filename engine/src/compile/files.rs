@@ -22,8 +22,33 @@ pub fn missing_files<S: BuildHasher>(plan: &Plan, nodes: &HashSet<NodeId, S>) ->
     problems.sorted()
 }
 
+/// A warning for each program of the user's that is not there, or whose changes would not be seen.
+pub(super) fn doubtful_programs<S: BuildHasher>(
+    plan: &Plan,
+    nodes: &HashSet<NodeId, S>,
+) -> Problems {
+    let mut problems = Problems::default();
+    let needed = plan.nodes().filter(|(id, _)| nodes.contains(id));
+    for need in needed.flat_map(|(_, node)| &node.contract.files) {
+        if let FileUse::Program(program) = &need.usage
+            && let Some((message, help)) = program.doubt()
+        {
+            let problem = Problem::warning("compile::program", message);
+            problems.push(problem.at(&need.place, "here").help(help));
+        }
+    }
+    problems
+}
+
 fn missing(need: &FileNeed) -> Option<Problem> {
     let key = need.key;
+    if let FileUse::Program(program) = &need.usage {
+        let (reason, place) = program.missing()?;
+        let problem = Problem::warning("compile::missing_file", format!("`{key}`: {reason}"));
+        let help =
+            "files, folders and patterns such as `src/**/*.py` are relative to the pipeline file";
+        return Some(problem.at(place, "here").help(help));
+    }
     let (message, label) = match &need.usage {
         FileUse::File(path) if path.path().is_dir() => (
             format!("`{key}` is a folder, not a file: {}", path.shown()),
@@ -61,6 +86,7 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         | FileUse::Files(path)
         | FileUse::Folder(path)
         | FileUse::FolderOf(path) => format!("looked at {}", shown_path(path)),
+        FileUse::Program(_) => return None,
         FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
     };
     Some(

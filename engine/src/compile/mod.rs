@@ -61,6 +61,7 @@ fn compile_with(
     warn_unneeded(&plan, &mut problems);
     let everything = plan.needed_by_outputs();
     problems.extend(missing_files(&plan, &everything));
+    problems.extend(files::doubtful_programs(&plan, &everything));
     Ok((plan, problems.sorted()))
 }
 

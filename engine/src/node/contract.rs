@@ -5,6 +5,7 @@ use crate::diagnostics::Place;
 use crate::table::ColumnType;
 
 use super::name::reference_parts;
+use super::program::{CommandLine, ProgramFiles};
 use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
 
 /// Filled in by [`super::Kind::contract`].
@@ -84,6 +85,8 @@ pub enum FileUse {
     FolderOf(DataPath),
     /// All files of a model count by content.
     Model(ModelRef),
+    /// All files of a program of the user's count by content, and their names count too.
+    Program(ProgramFiles),
 }
 
 /// One of the tables that a node gives. The first one is the default port.
@@ -207,6 +210,22 @@ impl Contract {
             key,
             usage: FileUse::Model(model.clone()),
             place: model.place.clone(),
+        });
+    }
+
+    /// A program of the user's, with the `files` under `key` that make it what it is beside those that its command
+    /// names; `versioned`: something else tells one version of it from the next.
+    pub fn program(
+        &mut self,
+        key: &'static str,
+        command: &CommandLine,
+        files: &[DataPath],
+        versioned: bool,
+    ) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::Program(ProgramFiles::new(command, files, versioned)),
+            place: command.place.clone(),
         });
     }
 

@@ -129,6 +129,15 @@ pub struct Secret {
     shown: String,
 }
 
+/// A word of a command.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub text: String,
+    /// What a relative path in it starts from.
+    pub folder: PathBuf,
+    pub place: Place,
+}
+
 impl DataPath {
     /// A path that stands outside of any kind's configuration.
     pub(crate) fn from_value(
@@ -244,6 +253,17 @@ impl<'de> Deserialize<'de> for ColumnRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         marked(deserializer, REFERENCE_MARK).map(|m| Self {
             text: m.text,
+            place: m.place,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not a path's mark: everybody on the machine can read commands, so they keep no secrets.
+        marked(deserializer, REFERENCE_MARK).map(|m| Self {
+            text: m.text,
+            folder: m.written.folder().to_owned(),
             place: m.place,
         })
     }

@@ -1,6 +1,9 @@
 //! Nodes whose work is done by a worker process. A kind's `build` gives one of these with the
 //! configuration that the worker understands.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use serde_json::Value as Json;
 
@@ -10,13 +13,15 @@ use super::{
 use crate::node::Device;
 use crate::table::{decode_stream, encode_stream};
 use crate::worker::protocol::{Request, Response};
-use crate::worker::{Worker, WorkerError};
+use crate::worker::{Patience, Program, Worker, WorkerError};
 
 /// A node in a worker. `device` overrides the run's where it is not `auto`.
 pub struct Remote {
     kind: &'static str,
     config: Json,
     device: Device,
+    program: Option<Arc<Program>>,
+    timeout: Option<Duration>,
     open: Option<Open>,
 }
 
@@ -27,12 +32,25 @@ struct Open {
 }
 
 impl Remote {
+    /// In the worker that holds the models.
     pub fn new(kind: &'static str, config: Json, device: Device) -> Self {
         Self {
             kind,
             config,
             device,
+            program: None,
+            timeout: None,
             open: None,
+        }
+    }
+
+    /// In another program, which is ended where it says nothing for so long during a request.
+    #[must_use]
+    pub fn in_program(self, program: Arc<Program>, timeout: Duration) -> Self {
+        Self {
+            program: Some(program),
+            timeout: Some(timeout),
+            ..self
         }
     }
 
@@ -45,13 +63,23 @@ impl Remote {
         .to_string()
     }
 
+    fn patience<'c>(&self, context: &Context<'c>) -> Patience<'c> {
+        Patience {
+            cancel: context.cancel,
+            limit: self.timeout,
+        }
+    }
+
     /// The session with a worker, opened on first use.
-    fn session(&mut self, context: &Context<'_>) -> Result<Open, NodeError> {
+    fn session(&mut self, context: &Context<'_>) -> Result<Open, WorkerError> {
         if let Some(open) = self.open.take() {
             return Ok(open);
         }
         let device = self.device(context);
-        let mut worker = context.workers.take(&device).map_err(NodeError::from)?;
+        let patience = self.patience(context);
+        let program = self.program.as_ref();
+        let program = program.unwrap_or_else(|| context.workers.models());
+        let mut worker = context.workers.take(program, &device, patience)?;
         context.monitor.event(NodeEvent::Worker {
             name: worker.name.clone(),
             version: worker.version.clone(),
@@ -72,12 +100,9 @@ impl Remote {
             session,
             device,
         };
-        match next(&mut open, context)? {
+        match next(&mut open, patience, context)? {
             (Response::Opened { .. }, _) => Ok(open),
-            (other, _) => Err(open
-                .worker
-                .garbled(&format!("{other:?} after `open`"))
-                .into()),
+            (other, _) => Err(open.worker.garbled(&format!("{other:?} after `open`"))),
         }
     }
 
@@ -99,22 +124,26 @@ impl Remote {
 }
 
 /// The next answer that is not a message on the way.
-fn next(open: &mut Open, context: &Context<'_>) -> Result<(Response, Vec<u8>), NodeError> {
+fn next(
+    open: &mut Open,
+    patience: Patience<'_>,
+    context: &Context<'_>,
+) -> Result<(Response, Vec<u8>), WorkerError> {
     loop {
-        match open.worker.receive(context.cancel, None)? {
+        match open.worker.receive(patience)? {
             (Response::Progress { done, total, note }, _) => context.progress(done, total, note),
             (Response::Log { message }, _) => context.log(message),
             (Response::Warning { message }, _) => context.warn(message),
             (Response::Error { message, help }, _) => {
-                let error = NodeError::new(message);
-                return Err(match help {
-                    Some(help) => error.help(help),
-                    None => error,
-                });
+                return Err(open.worker.refused(message, help));
             }
             answer => return Ok(answer),
         }
     }
+}
+
+fn table_in(body: &[u8], worker: &Worker) -> Result<RecordBatch, WorkerError> {
+    decode_stream(body).map_err(|e| worker.garbled(&format!("an unreadable table: {e}")))
 }
 
 impl RowNode for Remote {
@@ -126,15 +155,14 @@ impl RowNode for Remote {
             },
             &encode_stream(rows)?,
         )?;
-        let (answer, body) = next(&mut open, context)?;
+        let (answer, body) = next(&mut open, self.patience(context), context)?;
         let Response::Rows { failed, .. } = answer else {
             return Err(open
                 .worker
                 .garbled(&format!("{answer:?} after `rows`"))
                 .into());
         };
-        let columns = decode_stream(&body[..])
-            .map_err(|e| open.worker.garbled(&format!("an unreadable table: {e}")))?;
+        let columns = table_in(&body, &open.worker)?;
         self.open = Some(open);
         let failed = failed
             .into_iter()
@@ -167,11 +195,9 @@ impl TableNode for Remote {
             &[],
         )?;
         loop {
-            match next(&mut open, context)? {
+            match next(&mut open, self.patience(context), context)? {
                 (Response::Push { port, .. }, body) => {
-                    let batch = decode_stream(&body[..])
-                        .map_err(|e| open.worker.garbled(&format!("an unreadable table: {e}")))?;
-                    outputs.push(&port, batch)?;
+                    outputs.push(&port, table_in(&body, &open.worker)?)?;
                 }
                 (Response::Done { .. }, _) => break,
                 (other, _) => {
@@ -190,14 +216,12 @@ impl TableNode for Remote {
 
 impl From<WorkerError> for NodeError {
     fn from(error: WorkerError) -> Self {
-        let message = error.to_string();
-        match error {
-            WorkerError::Cancelled => Self::cancelled(),
-            WorkerError::Refused { help, .. } => Self { help, ..Self::new(message) },
-            WorkerError::Start { .. } => Self::new(message).help(
-                "`make build` builds it beside the program; TROMMEL_WORKER names it where it stands elsewhere",
-            ),
-            _ => Self::new(message),
+        if matches!(error, WorkerError::Cancelled) {
+            return Self::cancelled();
+        }
+        Self {
+            help: error.help(),
+            ..Self::new(error.to_string())
         }
     }
 }

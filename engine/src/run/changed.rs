@@ -166,6 +166,7 @@ pub(super) fn shown_path(node: &PlanNode, key: &str) -> Option<String> {
         }
         FileUse::FolderOf(file) => format!("beside {}", file.shown()),
         FileUse::Model(model) => model.shown().to_owned(),
+        FileUse::Program(program) => program.command().to_string(),
     })
 }
 

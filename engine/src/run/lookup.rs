@@ -30,6 +30,14 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
                     members.insert(name, cache.files.digest(&file)?);
                 }
             }
+            FileUse::Program(program) => {
+                let found = program
+                    .found()
+                    .map_err(|reason| RunError::new(format!("`{}`: {reason}", need.key)))?;
+                for (name, file) in found {
+                    members.insert(name, cache.files.digest(&file)?);
+                }
+            }
             FileUse::Folder(path) | FileUse::FolderOf(path) => {
                 // Rows hold paths into it, so where it stands is part of the content.
                 let folder = match &need.usage {

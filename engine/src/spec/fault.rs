@@ -170,6 +170,7 @@ impl de::Error for DecodeError {
 fn in_words(expected: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more".into(),
+        "a nonzero u32" => "a whole number of 1 or more".into(),
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".into(),
         "f32" | "f64" => "a number".into(),
         "a string" | "string" | "str" => "text".into(),

@@ -2,9 +2,14 @@
 //!
 //! The protocol is described in docs/worker-protocol.md. Knows nothing of node kinds or plans.
 
+mod error;
+mod pipes;
 mod pool;
 mod process;
+mod program;
 pub mod protocol;
 
+pub use error::WorkerError;
 pub use pool::Workers;
-pub use process::{Worker, WorkerError};
+pub use process::{Patience, Worker};
+pub use program::Program;

@@ -1,20 +1,22 @@
 //! The workers of a run: started when first needed, kept while there is work.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use super::{Worker, WorkerError};
+use super::{Patience, Program, Worker, WorkerError};
 
 /// Finds, starts and keeps worker processes. Shared by all jobs of a run.
 pub struct Workers {
-    program: PathBuf,
+    models: Arc<Program>,
+    /// With the device that each was asked for.
     idle: Mutex<Vec<(String, Worker)>>,
 }
 
 impl Workers {
-    pub fn new(program: PathBuf) -> Self {
+    /// `models` is the worker that holds the models.
+    pub fn new(models: PathBuf) -> Self {
         Self {
-            program,
+            models: Arc::new(Program::at(models)),
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -31,21 +33,28 @@ impl Workers {
         Self::new(program)
     }
 
-    pub fn program(&self) -> &PathBuf {
-        &self.program
+    /// The program that holds the models.
+    pub fn models(&self) -> &Arc<Program> {
+        &self.models
     }
 
-    /// An idle worker for the device, else a new one.
-    pub fn take(&self, device: &str) -> Result<Worker, WorkerError> {
+    /// An idle worker of the program for the device, else a new one.
+    pub fn take(
+        &self,
+        program: &Arc<Program>,
+        device: &str,
+        patience: Patience<'_>,
+    ) -> Result<Worker, WorkerError> {
         if let Ok(mut idle) = self.idle.lock() {
-            while let Some(at) = idle.iter().position(|(d, _)| d == device) {
-                let (_, mut worker) = idle.swap_remove(at);
+            let fits = |(d, worker): &(String, Worker)| d == device && worker.program() == program;
+            while let Some(at) = idle.iter().position(fits) {
+                let (_, worker) = idle.swap_remove(at);
                 if worker.alive() {
                     return Ok(worker);
                 }
             }
         }
-        Worker::start(&self.program, device)
+        Worker::start(program, device, patience)
     }
 
     /// Keeps a worker for the next job.

@@ -1,63 +1,38 @@
 //! One worker process and the talk with it.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, BufWriter};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::protocol::{PROTOCOL, Request, Response, read_frame, write_frame};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-const LAST_WORDS: usize = 20;
+use super::error::last_words;
+use super::pipes::Pipes;
+use super::protocol::{PROTOCOL, Request, Response, write_frame};
+use super::{Program, WorkerError};
+
+/// For the greeting, where no limit is given.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Why a worker did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    #[error("cannot start the worker {program}: {source}")]
-    Start {
-        program: String,
-        source: std::io::Error,
-    },
-    #[error("the worker {program} speaks protocol {theirs}, this program speaks {PROTOCOL}")]
-    Protocol { program: String, theirs: u32 },
-    #[error("the worker {program} ended ({status}){words}")]
-    Ended {
-        program: String,
-        status: String,
-        words: String,
-    },
-    #[error("the worker {program} did not answer within {} s{words}", seconds)]
-    Silent {
-        program: String,
-        seconds: u64,
-        words: String,
-    },
-    #[error("the worker {program} was not understood: {what}")]
-    Garbled { program: String, what: String },
-    #[error("{message}")]
-    Refused {
-        message: String,
-        help: Option<String>,
-    },
-    #[error("interrupted")]
-    Cancelled,
+/// How long to wait for a worker's next message.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// Once set, the process is ended.
+    pub cancel: &'a AtomicBool,
+    pub limit: Option<Duration>,
 }
-
-type Frame = std::io::Result<(Response, Vec<u8>)>;
 
 /// A running worker. Dropping it ends the process.
 pub struct Worker {
-    program: String,
+    program: Arc<Program>,
     child: Child,
-    stdin: BufWriter<ChildStdin>,
-    frames: Receiver<Frame>,
-    last_words: Arc<Mutex<VecDeque<String>>>,
+    /// Its end was waited for: its number may be another process's.
+    waited: bool,
+    pipes: Pipes,
     /// The device that the worker chose.
     pub device: String,
     /// What it calls itself.
@@ -67,13 +42,20 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(program: &Path, device: &str) -> Result<Self, WorkerError> {
-        let name = program.display().to_string();
+    pub fn start(
+        program: &Arc<Program>,
+        device: &str,
+        patience: Patience<'_>,
+    ) -> Result<Self, WorkerError> {
         let start_error = |source| WorkerError::Start {
-            program: name.clone(),
+            program: program.clone(),
             source,
         };
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program.path);
+        command.args(&program.arguments);
+        if let Some(folder) = &program.folder {
+            command.current_dir(folder);
+        }
         // OpenMP threads that spin while they wait starve whatever else runs here (measured: 55 s
         // for an epoch that takes 5), and they read this before the worker's main.
         for (name, value) in [
@@ -88,42 +70,25 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C on a terminal is the engine's to handle.
+            // Ctrl-C on a terminal is the engine's to handle; and what the worker starts can be ended with it.
             .process_group(0);
         let mut child = spawn(&mut command).map_err(start_error)?;
-        let pipe_missing = || start_error(std::io::Error::other("no pipe to it"));
-        let stdin = child.stdin.take().ok_or_else(pipe_missing)?;
-        let stdout = child.stdout.take().ok_or_else(pipe_missing)?;
-        let stderr = child.stderr.take().ok_or_else(pipe_missing)?;
-        let last_words = Arc::new(Mutex::new(VecDeque::new()));
-        let words = last_words.clone();
-        std::thread::spawn(move || keep_last_words(BufReader::new(stderr), &words));
-        let (send, frames) = sync_channel(4);
-        std::thread::spawn(move || {
-            let mut stdout = BufReader::with_capacity(1 << 16, stdout);
-            while let Some(frame) = read_frame(&mut stdout).transpose() {
-                let broken = frame.is_err();
-                if send.send(frame).is_err() || broken {
-                    return;
-                }
-            }
-        });
+        let pipes = Pipes::of(&mut child).map_err(start_error)?;
         let mut worker = Self {
-            program: name,
+            program: program.clone(),
             child,
-            stdin: BufWriter::new(stdin),
-            frames,
-            last_words,
+            waited: false,
+            pipes,
             device: String::new(),
             name: String::new(),
             version: String::new(),
             sessions: 0,
         };
-        worker.greet(device)?;
+        worker.greet(device, patience)?;
         Ok(worker)
     }
 
-    fn greet(&mut self, device: &str) -> Result<(), WorkerError> {
+    fn greet(&mut self, device: &str, patience: Patience<'_>) -> Result<(), WorkerError> {
         self.send(
             &Request::Hello {
                 protocol: PROTOCOL,
@@ -131,8 +96,8 @@ impl Worker {
             },
             &[],
         )?;
-        let never = AtomicBool::new(false);
-        match self.receive(&never, Some(START_TIMEOUT))?.0 {
+        let limit = Some(patience.limit.unwrap_or(START_TIMEOUT));
+        match self.receive(Patience { limit, ..patience })?.0 {
             Response::Hello {
                 protocol: PROTOCOL,
                 name,
@@ -146,9 +111,13 @@ impl Worker {
                 program: self.program.clone(),
                 theirs: protocol,
             }),
-            Response::Error { message, help } => Err(WorkerError::Refused { message, help }),
+            Response::Error { message, help } => Err(self.refused(message, help)),
             other => Err(self.garbled(&format!("{other:?} instead of a greeting"))),
         }
+    }
+
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
     }
 
     /// The number of its process.
@@ -162,32 +131,39 @@ impl Worker {
         self.sessions
     }
 
+    /// Hands a message over; whether the worker takes it, `receive` tells.
     pub fn send(&mut self, request: &Request, body: &[u8]) -> Result<(), WorkerError> {
-        write_frame(&mut self.stdin, request, body).map_err(|_| self.ended())
+        let mut frame = Vec::with_capacity(body.len() + 256);
+        write_frame(&mut frame, request, body).map_err(|e| self.garbled(&e.to_string()))?;
+        let handed_over = self.pipes.requests.send(frame);
+        handed_over.map_err(|_| self.ended())
     }
 
-    /// The next message. Ends the process where `cancel` is set meanwhile.
-    pub fn receive(
-        &mut self,
-        cancel: &AtomicBool,
-        timeout: Option<Duration>,
-    ) -> Result<(Response, Vec<u8>), WorkerError> {
+    /// The next message. Ends the process where `patience` ends before.
+    pub fn receive(&mut self, patience: Patience<'_>) -> Result<(Response, Vec<u8>), WorkerError> {
         let start = Instant::now();
         loop {
-            match self.frames.recv_timeout(POLL) {
+            match self.pipes.frames.recv_timeout(POLL) {
                 Ok(Ok(frame)) => return Ok(frame),
                 Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
                     return Err(self.garbled(&error.to_string()));
                 }
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),
+                // What it has started may still hold its output open.
+                Err(RecvTimeoutError::Timeout) if self.waited || self.has_ended() => {
+                    return match self.pipes.frames.recv_timeout(POLL) {
+                        Ok(Ok(frame)) => Ok(frame),
+                        _ => Err(self.ended()),
+                    };
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if cancel.load(Ordering::Relaxed) {
-                self.kill();
+            if patience.cancel.load(Ordering::Relaxed) {
+                self.end();
                 return Err(WorkerError::Cancelled);
             }
-            if let Some(limit) = timeout.filter(|&limit| start.elapsed() > limit) {
-                self.kill();
+            if let Some(limit) = patience.limit.filter(|&limit| start.elapsed() > limit) {
+                self.end();
                 return Err(WorkerError::Silent {
                     program: self.program.clone(),
                     seconds: limit.as_secs(),
@@ -197,38 +173,66 @@ impl Worker {
         }
     }
 
+    /// The error for an answer that makes no sense.
     pub fn garbled(&self, what: &str) -> WorkerError {
         WorkerError::Garbled {
             program: self.program.clone(),
             what: what.to_owned(),
+            words: self.words(),
+        }
+    }
+
+    /// The error for `error` as an answer.
+    pub fn refused(&self, message: String, help: Option<String>) -> WorkerError {
+        let words = if self.program.is_foreign() {
+            self.words()
+        } else {
+            String::new()
+        };
+        WorkerError::Refused {
+            program: self.program.clone(),
+            message,
+            help,
+            words,
         }
     }
 
     /// Whether the process is still there to be given more work.
-    pub fn alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    pub fn alive(&self) -> bool {
+        !self.waited && !self.has_ended()
     }
 
-    fn kill(&mut self) {
-        // Already gone is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Looks without taking notice: until it is waited for, no other process gets its number.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = self.id().map(|id| waitid(WaitId::Pid(id), options));
+        !matches!(status, Some(Ok(None)))
+    }
+
+    fn id(&self) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(self.child.id()).ok()?)
+    }
+
+    /// Ends the process and what it has started.
+    fn end(&mut self) -> Option<ExitStatus> {
+        if !self.waited {
+            self.waited = true;
+            // Already gone is as good.
+            let _ = self.id().map(|id| kill_process_group(id, Signal::KILL));
+        }
+        self.child.wait().ok()
     }
 
     fn ended(&mut self) -> WorkerError {
         // It has closed its pipes; a process that lingers after that is ended.
         let deadline = Instant::now() + Duration::from_secs(2);
-        let status = loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => break status.to_string(),
-                Ok(None) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                _ => {
-                    self.kill();
-                    break "it closed its output".to_owned();
-                }
-            }
+        while !self.waited && !self.has_ended() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let by_itself = self.waited || self.has_ended();
+        let status = match self.end() {
+            Some(status) if by_itself => status.to_string(),
+            _ => "it closed its output".to_owned(),
         };
         WorkerError::Ended {
             program: self.program.clone(),
@@ -240,21 +244,13 @@ impl Worker {
     fn words(&self) -> String {
         // The thread that reads stderr may be a moment behind.
         std::thread::sleep(POLL);
-        let lines = self
-            .last_words
-            .lock()
-            .map(|l| l.iter().cloned().collect::<Vec<_>>())
-            .unwrap_or_default();
-        if lines.is_empty() {
-            return String::new();
-        }
-        format!("; its last words were:\n{}", lines.join("\n"))
+        last_words(&self.pipes.last_words())
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.kill();
+        self.end();
     }
 }
 
@@ -271,15 +267,5 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
             }
             result => return result,
         }
-    }
-}
-
-fn keep_last_words(stderr: impl BufRead, words: &Mutex<VecDeque<String>>) {
-    for line in stderr.split(b'\n').map_while(Result::ok) {
-        let Ok(mut words) = words.lock() else { return };
-        if words.len() == LAST_WORDS {
-            words.pop_front();
-        }
-        words.push_back(String::from_utf8_lossy(&line).into_owned());
     }
 }

@@ -145,6 +145,7 @@ pub fn read_frame<T: for<'de> Deserialize<'de>>(
     while filled < lengths.len() {
         match from.read(&mut lengths[filled..]) {
             Ok(0) if filled == 0 => return Ok(None),
+            Ok(0) if is_text(&lengths[..filled]) => return Err(not_a_frame(&lengths[..filled])),
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => filled += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -156,11 +157,14 @@ pub fn read_frame<T: for<'de> Deserialize<'de>>(
     body_length.copy_from_slice(&lengths[4..]);
     let body_length = u64::from_le_bytes(body_length);
     if head_length > MAX_HEAD || body_length > MAX_BODY {
-        return Err(invalid(
-            "not a frame: is something else printing to stdout?".into(),
-        ));
+        return Err(not_a_frame(&lengths));
     }
-    let head = read_exactly(from, u64::from(head_length))?;
+    // Looked at before the rest is waited for: after a stray line end the lengths may look right.
+    let mut head = read_exactly(from, 1.min(u64::from(head_length)))?;
+    if head != b"{" {
+        return Err(not_a_frame(&[&lengths, &head[..]].concat()));
+    }
+    head.append(&mut read_exactly(from, u64::from(head_length) - 1)?);
     let body = read_exactly(from, body_length)?;
     let head = serde_json::from_slice(&head)
         .map_err(|e| invalid(format!("a message that is not understood: {e}")))?;
@@ -176,6 +180,24 @@ fn read_exactly(from: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
+}
+
+fn not_a_frame(bytes: &[u8]) -> io::Error {
+    let shown = if is_text(bytes) {
+        format!("`{}`", String::from_utf8_lossy(bytes).trim_end())
+    } else {
+        format!("the bytes {bytes:02x?}")
+    };
+    invalid(format!(
+        "{shown} is no frame: is something else printing to stdout?"
+    ))
+}
+
+/// Whether somebody may have printed it; the lengths of a frame hold zeros.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .all(|&b| b >= b' ' && b != 0x7f || b.is_ascii_whitespace())
 }
 
 fn invalid(message: String) -> io::Error {
@@ -204,7 +226,22 @@ mod tests {
 
     #[test]
     fn text_on_stdout_is_not_a_frame() {
-        let error = read_frame::<Response>(&mut &b"Loading model weights ..."[..]).unwrap_err();
-        assert!(error.to_string().contains("stdout"), "{error}");
+        for (text, shown) in [
+            (&b"Loading model weights ..."[..], "`Loading mode`"),
+            (b"hello\n", "`hello`"),
+        ] {
+            let error = read_frame::<Response>(&mut &text[..]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            let error = error.to_string();
+            assert!(error.contains("stdout") && error.contains(shown), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stray_line_end_is_found_before_a_frame_is_waited_for() {
+        let mut bytes = b"\n".to_vec();
+        write_frame(&mut bytes, &Request::Rows { session: 7 }, b"body").unwrap();
+        let error = read_frame::<Request>(&mut &bytes[..]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
     }
 }

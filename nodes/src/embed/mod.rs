@@ -3,8 +3,15 @@
 use trommel_engine::node::{Entry, Erased};
 
 pub mod clip;
+pub mod command;
 
-pub const KINDS: &[Entry] = &[Entry {
-    kind: &Erased::<clip::Clip>::NEW,
-    source: include_str!("clip.rs"),
-}];
+pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<clip::Clip>::NEW,
+        source: include_str!("clip.rs"),
+    },
+    Entry {
+        kind: &Erased::<command::Command>::NEW,
+        source: include_str!("command.rs"),
+    },
+];

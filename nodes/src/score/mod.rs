@@ -3,6 +3,7 @@
 use trommel_engine::node::{Entry, Erased};
 
 pub mod clip;
+pub mod command;
 pub mod expr;
 pub mod image;
 mod measures;
@@ -15,6 +16,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<clip::Clip>::NEW,
         source: include_str!("clip.rs"),
+    },
+    Entry {
+        kind: &Erased::<command::Command>::NEW,
+        source: include_str!("command.rs"),
     },
     Entry {
         kind: &Erased::<expr::Expr>::NEW,

@@ -14,11 +14,14 @@ use trommel_engine::table::{decode_stream, encode_stream, vectors};
 use trommel_engine::worker::protocol::{
     Failure, PROTOCOL, Request, Response, read_frame, write_frame,
 };
-use trommel_engine::worker::{Worker, WorkerError, Workers};
+use trommel_engine::worker::{Patience, Program, Worker, WorkerError};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trommel-torch");
-const PATIENCE: Option<Duration> = Some(Duration::from_mins(1));
 static GOING_ON: AtomicBool = AtomicBool::new(false);
+static PATIENCE: Patience<'_> = Patience {
+    cancel: &GOING_ON,
+    limit: Some(Duration::from_mins(1)),
+};
 
 fn golden(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
@@ -30,12 +33,16 @@ fn golden_json(name: &str) -> Value {
 }
 
 fn start() -> Worker {
-    Workers::new(PROGRAM.into()).take("cpu").unwrap()
+    start_on("cpu", Path::new(PROGRAM)).unwrap()
+}
+
+fn start_on(device: &str, program: &Path) -> Result<Worker, WorkerError> {
+    Worker::start(&Arc::new(Program::at(program)), device, PATIENCE)
 }
 
 fn ask(worker: &mut Worker, request: &Request, body: &[u8]) -> (Response, Vec<u8>) {
     worker.send(request, body).unwrap();
-    worker.receive(&GOING_ON, PATIENCE).unwrap()
+    worker.receive(PATIENCE).unwrap()
 }
 
 fn open(worker: &mut Worker, kind: &str, config: Value) -> Response {
@@ -188,7 +195,7 @@ fn a_killed_worker_is_a_clear_error() {
     );
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut worker = Worker::start(&script, "cpu").unwrap();
+    let mut worker = start_on("cpu", &script).unwrap();
     let session = open_clip(&mut worker);
     // Enough rows that it is still at work when it is killed.
     let image = golden("data/images/photo_420.jpg")
@@ -203,14 +210,14 @@ fn a_killed_worker_is_a_clear_error() {
         .status()
         .unwrap();
     assert!(killed.success());
-    let error = worker.receive(&GOING_ON, PATIENCE).unwrap_err();
+    let error = worker.receive(PATIENCE).unwrap_err();
     assert!(matches!(error, WorkerError::Ended { .. }), "{error}");
     assert!(error.to_string().contains("signal: 9"), "{error}");
 }
 
 #[test]
 fn a_gpu_that_is_not_there_is_refused() {
-    let Err(error) = Worker::start(Path::new(PROGRAM), "cuda:99") else {
+    let Err(error) = start_on("cuda:99", Path::new(PROGRAM)) else {
         panic!("there is a cuda:99");
     };
     assert!(matches!(error, WorkerError::Refused { .. }), "{error}");
