@@ -8,7 +8,7 @@ pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 
 pub use super::{
-    ColumnRef, ColumnView, Context, Contract, DataPath, Device, Inputs, Kind, ModelRef, NodeError,
+    Answers, ColumnRef, ColumnView, Context, Contract, DataPath, Device, Estimate, Estimator, Inputs, Kind, ModelRef, NodeError,
     Outputs, Permit, Remote, RowFailure, RowNode, RowOutput, RowsOf, Secret, TableNode, TableRef,
     Work,
 };

@@ -30,6 +30,9 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
                     members.insert(name, cache.files.digest(&file)?);
                 }
             }
+            FileUse::FilesIn(folder) => {
+                members.insert("content".into(), files_in(folder.path(), cache)?);
+            }
             FileUse::Folder(path) | FileUse::FolderOf(path) => {
                 // Rows hold paths into it, so where it stands is part of the content.
                 let folder = match &need.usage {
@@ -49,6 +52,27 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
         }
     }
     Ok(manifest)
+}
+
+/// All files of a folder in one digest: there may be one for each row.
+fn files_in(folder: &Path, cache: &Cache) -> Result<Digest, RunError> {
+    let fault = |e| RunError::new(format!("cannot read the folder {}: {e}", folder.display()));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if !hidden && folder.join(&name).is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut digester = Digester::new("trommel.files-in.1");
+    for name in names {
+        let content = cache.files.digest(&folder.join(&name))?;
+        digester.push("name", name.as_encoded_bytes());
+        digester.push("content", content.as_bytes());
+    }
+    Ok(digester.finish())
 }
 
 /// The inputs' tables, cut down to what the node reads.
@@ -185,7 +209,7 @@ pub(super) fn load(
             arrange::table(node, port, &stored.fields, &stored.pieces, inputs, cache)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    if node.contract.row_wise {
+    if node.contract.fails_by_row {
         let errors = match &entry.quarantined {
             Some(errors) => errors,
             None => &arrange::errors_entry(&[], cache)?,
