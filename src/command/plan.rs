@@ -80,11 +80,7 @@ fn as_json(plan: &Plan, status: &NodeStatus, estimate: Option<&Estimate>) -> Jso
     })
 }
 
-fn as_text(
-    plan: &Plan,
-    statuses: &[NodeStatus],
-    estimates: &HashMap<NodeId, Estimate>,
-) -> String {
+fn as_text(plan: &Plan, statuses: &[NodeStatus], estimates: &HashMap<NodeId, Estimate>) -> String {
     let header = ["node", "kind", "state", "rows", "chunks", "why"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(statuses.iter().map(|status| {

@@ -18,9 +18,15 @@ fn nothing_is_asked_twice() {
     all_marked(&project, &texts);
 
     assert!(project.ran(&[]).starts_with("nothing"));
-    let faster = pipeline(&server, "    concurrency: 3\n    requests_per_minute: 6000\n    attempts: 2");
+    let faster = pipeline(
+        &server,
+        "    concurrency: 3\n    requests_per_minute: 6000\n    attempts: 2",
+    );
     project.file("p.yaml", faster);
-    assert!(project.ran(&[]).starts_with("nothing"), "speed is no part of the key");
+    assert!(
+        project.ran(&[]).starts_with("nothing"),
+        "speed is no part of the key"
+    );
 
     texts.reverse();
     set_rows(&project, &texts);
@@ -35,7 +41,10 @@ fn nothing_is_asked_twice() {
     all_marked(&project, &texts);
 
     // Other results from the same answers.
-    project.file("p.yaml", pipeline(&server, "    parse: first_word\n    on_missing: mean"));
+    project.file(
+        "p.yaml",
+        pipeline(&server, "    parse: first_word\n    on_missing: mean"),
+    );
     project.ran(&[]);
     project.ran(&["--force", "judge"]);
     assert_eq!(server.requests(), 51);
@@ -61,7 +70,9 @@ fn answers_outlive_all_else_in_the_cache() {
     assert_eq!(server.requests(), 10);
     let usage = project.run(&["cache", "du", "--cache", "c"]).succeeded();
     assert!(usage.stdout.contains("answers"), "{usage}");
-    project.run(&["cache", "verify", "--cache", "c"]).succeeded();
+    project
+        .run(&["cache", "verify", "--cache", "c"])
+        .succeeded();
 
     let gc = ["cache", "gc", "--answers", "--cache", "c"];
     let gone = project.run(&gc).succeeded();
@@ -85,7 +96,10 @@ fn two_judges_with_the_same_question_ask_once() {
     project.file("p.yaml", text);
     project.ran(&["--jobs", "4"]);
     assert_eq!(server.requests(), 60);
-    assert_eq!(column(&project, "judge", "judge"), column(&project, "other", "judge"));
+    assert_eq!(
+        column(&project, "judge", "judge"),
+        column(&project, "other", "judge")
+    );
 }
 
 #[test]
@@ -114,7 +128,11 @@ fn a_key_is_seen_by_the_server_only() {
     // It says the key back, as some do.
     let server = Server::start(|number, _| {
         let echo = json!({"error": {"message": "the key hunter2 is busy"}});
-        if number % 3 == 0 { Act::Status(503, vec![], echo) } else { Act::Answer }
+        if number % 3 == 0 {
+            Act::Status(503, vec![], echo)
+        } else {
+            Act::Answer
+        }
     });
     let settings = "    api_key: \"${env:TROMMEL_TEST_SECRET}\"\n    headers: { X-Team: \"${env:TROMMEL_TEST_SECRET}\", X-Plain: a }";
     let project = project(&server, &texts(20), settings);
@@ -134,15 +152,33 @@ fn a_key_is_seen_by_the_server_only() {
 fn images_are_sent_along_and_count_by_content() {
     let server = Server::start(|_, _| Act::Answer);
     let project = project(&server, &[], "    vision: true");
-    let record = |image, question| Record { image, question, answer: "yes" };
-    llava(&project, &[record(Some("a.png"), "What?"), record(None, "Why?")]);
-    let text = project.read("p.yaml").replace("load.jsonl, path: rows.jsonl", "load.llava, annotations: data.json, images: images");
+    let record = |image, question| Record {
+        image,
+        question,
+        answer: "yes",
+    };
+    llava(
+        &project,
+        &[record(Some("a.png"), "What?"), record(None, "Why?")],
+    );
+    let text = project.read("p.yaml").replace(
+        "load.jsonl, path: rows.jsonl",
+        "load.llava, annotations: data.json, images: images",
+    );
     project.file("p.yaml", text);
     project.ran(&[]);
-    let mut seen: Vec<String> = server.seen().iter().map(|seen| seen.body["messages"][0]["content"].to_string()).collect();
+    let mut seen: Vec<String> = server
+        .seen()
+        .iter()
+        .map(|seen| seen.body["messages"][0]["content"].to_string())
+        .collect();
     seen.sort();
     assert_eq!(seen[0], "\"Rate this: USER: Why? ASSISTANT: yes\"");
-    assert!(seen[1].contains("data:image/png;base64,iVBORw0KGgo"), "{}", seen[1]);
+    assert!(
+        seen[1].contains("data:image/png;base64,iVBORw0KGgo"),
+        "{}",
+        seen[1]
+    );
 
     fs::rename(project.path("images/a.png"), project.path("images/b.png")).expect("renamed");
     let renamed = project.read("data.json").replace("a.png", "b.png");
@@ -160,11 +196,22 @@ fn images_are_sent_along_and_count_by_content() {
 fn the_record_is_in_scope() {
     let server = Server::start(|_, body| Act::Say(words(body)));
     let project = project(&server, &[], "");
-    llava(&project, &[Record { image: None, question: "How many?", answer: "4" }]);
-    let prompt = "{{ raw.id }}: {{ conversations | length }} turns, {{ conversations[1].value }} of 10";
+    llava(
+        &project,
+        &[Record {
+            image: None,
+            question: "How many?",
+            answer: "4",
+        }],
+    );
+    let prompt =
+        "{{ raw.id }}: {{ conversations | length }} turns, {{ conversations[1].value }} of 10";
     let text = project
         .read("p.yaml")
-        .replace("load.jsonl, path: rows.jsonl", "load.llava, annotations: data.json")
+        .replace(
+            "load.jsonl, path: rows.jsonl",
+            "load.llava, annotations: data.json",
+        )
         .replace("Rate this: {{ text }}", prompt);
     project.file("p.yaml", text);
     project.ran(&[]);

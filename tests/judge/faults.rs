@@ -1,5 +1,8 @@
 //! Storms of faults: every row gets the answer to its own question or is reported, and nothing is asked for nothing.
-#![expect(clippy::print_stdout, reason = "a test tells how many requests it took")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a test tells how many requests it took"
+)]
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +16,11 @@ use crate::support::Random;
 /// Every fourth request or so goes wrong, each time in another way.
 fn some_fault(random: &mut Random) -> Act {
     match random.below(32) {
-        0 => Act::Status(429, vec![("Retry-After", "0.05".into())], json!({"error": {"message": "slow down"}})),
+        0 => Act::Status(
+            429,
+            vec![("Retry-After", "0.05".into())],
+            json!({"error": {"message": "slow down"}}),
+        ),
         1 => Act::Status(429, vec![("retry-after-ms", "20".into())], json!({})),
         2 => Act::Status(500, vec![], json!({"error": "oops"})),
         3 => Act::Status(503, vec![], json!("busy")),
@@ -30,7 +37,11 @@ fn a_storm_of_faults_costs_requests_and_no_row() {
     let mut random = Random::new();
     let server = Server::start(move |_, _| some_fault(&mut random));
     let texts = texts(400);
-    let project = project(&server, &texts, "    timeout: 0.5\n    concurrency: 16\n    attempts: 20");
+    let project = project(
+        &server,
+        &texts,
+        "    timeout: 0.5\n    concurrency: 16\n    attempts: 20",
+    );
     let fixed = project.read("p.yaml").replace("    timeout: 5\n", "");
     project.file("p.yaml", fixed);
     let log = project.log(&[]);
@@ -39,11 +50,23 @@ fn a_storm_of_faults_costs_requests_and_no_row() {
     let requests = server.requests();
     println!("{requests} requests for {} rows", texts.len());
     assert!(requests > texts.len(), "there were faults");
-    assert!(log.said().contains(&format!("{requests} requests sent for 400 answers")), "{}", log.said());
+    assert!(
+        log.said()
+            .contains(&format!("{requests} requests sent for 400 answers")),
+        "{}",
+        log.said()
+    );
     // An answer that came too late was given twice; no other was.
-    let twice = server.answered().values().filter(|count| **count > 1).count();
+    let twice = server
+        .answered()
+        .values()
+        .filter(|count| **count > 1)
+        .count();
     assert!(twice < 60, "{twice} questions were answered more than once");
-    assert!(server.most_in_flight() <= 16 + 16, "slow ones go on at the server after their time-out");
+    assert!(
+        server.most_in_flight() <= 16 + 16,
+        "slow ones go on at the server after their time-out"
+    );
     // All is there.
     assert_eq!(project.ran(&[]), "nothing; kept out.jsonl");
     assert_eq!(server.requests(), requests);
@@ -53,7 +76,8 @@ fn a_storm_of_faults_costs_requests_and_no_row() {
 fn what_cannot_be_answered_is_reported_and_only_that_is_tried_again() {
     let bad = |words: &str| words.ends_with('7');
     let server = Server::start(move |_, body| {
-        let flagged = json!({"error": {"message": "content policy", "code": "content_policy_violation"}});
+        let flagged =
+            json!({"error": {"message": "content policy", "code": "content_policy_violation"}});
         if bad(&words(body)) {
             Act::Status(400, vec![], flagged)
         } else {
@@ -65,13 +89,24 @@ fn what_cannot_be_answered_is_reported_and_only_that_is_tried_again() {
     let log = project.log(&[]);
     assert_eq!(log.outcome.status, 1, "{}", log.outcome);
     assert!(log.said().contains("4 of 40 rows failed"), "{}", log.said());
-    assert!(log.said().contains("unique_idx 17: HTTP 400: content policy"), "{}", log.said());
+    assert!(
+        log.said()
+            .contains("unique_idx 17: HTTP 400: content policy"),
+        "{}",
+        log.said()
+    );
     assert_eq!(server.requests(), 40);
 
-    let quarantine = project.read("p.yaml").replace("model: tiny", "model: tiny\n    on_error: quarantine");
+    let quarantine = project
+        .read("p.yaml")
+        .replace("model: tiny", "model: tiny\n    on_error: quarantine");
     project.file("p.yaml", quarantine);
     project.ran(&[]);
-    assert_eq!(server.requests(), 44, "only the failed rows were asked again");
+    assert_eq!(
+        server.requests(),
+        44,
+        "only the failed rows were asked again"
+    );
     let numbers = column(&project, "judge.errors", "unique_idx");
     assert_eq!(numbers, [7, 17, 27, 37]);
     let marks = column(&project, "judge", "judge");
@@ -93,7 +128,12 @@ fn a_server_that_never_comes_back_ends_the_node_with_a_reason() {
     let project = project(&server, &texts(60), "    attempts: 2\n    concurrency: 4");
     let log = project.log(&[]);
     assert_eq!(log.outcome.status, 1);
-    assert!(log.said().contains("no answer to the last 8 rows, after 2 attempts each"), "{}", log.said());
+    assert!(
+        log.said()
+            .contains("no answer to the last 8 rows, after 2 attempts each"),
+        "{}",
+        log.said()
+    );
     let before = server.requests();
     server.becomes(|_, _| Act::Answer);
     project.ran(&[]);
@@ -103,10 +143,26 @@ fn a_server_that_never_comes_back_ends_the_node_with_a_reason() {
 #[test]
 fn faults_that_meet_every_row_end_the_node_at_once() {
     let cases = [
-        (401, json!({"error": {"message": "bad key"}}), "`api_key` is missing or not valid"),
-        (404, json!({"error": {"message": "no model `tiny`"}}), "look at `model` and `endpoint`"),
-        (400, json!({"error": {"message": "no seed", "param": "seed", "code": "unsupported_parameter"}}), "body: { NAME: null }"),
-        (429, json!({"error": {"message": "pay", "code": "insufficient_quota"}}), "nothing left to pay with"),
+        (
+            401,
+            json!({"error": {"message": "bad key"}}),
+            "`api_key` is missing or not valid",
+        ),
+        (
+            404,
+            json!({"error": {"message": "no model `tiny`"}}),
+            "look at `model` and `endpoint`",
+        ),
+        (
+            400,
+            json!({"error": {"message": "no seed", "param": "seed", "code": "unsupported_parameter"}}),
+            "body: { NAME: null }",
+        ),
+        (
+            429,
+            json!({"error": {"message": "pay", "code": "insufficient_quota"}}),
+            "nothing left to pay with",
+        ),
     ];
     for (status, body, help) in cases {
         let server = Server::start(move |_, _| Act::Status(status, vec![], body.clone()));
@@ -114,7 +170,10 @@ fn faults_that_meet_every_row_end_the_node_at_once() {
         let log = project.log(&[]);
         assert_eq!(log.outcome.status, 1, "{status}");
         let said = log.said();
-        assert!(said.contains(&format!("/v1/chat/completions: HTTP {status}: ")), "{said}");
+        assert!(
+            said.contains(&format!("/v1/chat/completions: HTTP {status}: ")),
+            "{said}"
+        );
         assert!(said.contains(help), "{said}");
         assert!(server.requests() <= 8, "{status}: {}", server.requests());
     }

@@ -12,7 +12,11 @@ fn estimate(project: &Project) -> Value {
     let plan = project.run(&["plan", "p.yaml", "--json"]).succeeded();
     let plan: Value = serde_json::from_str(&plan.stdout).expect("JSON");
     let nodes = plan["nodes"].as_array().expect("nodes").clone();
-    nodes.into_iter().find(|node| node["node"] == "judge").expect("the judge")["estimate"].clone()
+    nodes
+        .into_iter()
+        .find(|node| node["node"] == "judge")
+        .expect("the judge")["estimate"]
+        .clone()
 }
 
 #[test]
@@ -41,30 +45,62 @@ fn a_run_costs_no_more_than_it_may() {
     let log = project.log(&[]);
     assert_eq!(log.outcome.status, 1);
     let said = log.said();
-    assert!(said.contains("this run may cost 0.0041 (`max_cost`)"), "{said}");
-    assert!((15..=20).contains(&server.requests()), "{}", server.requests());
+    assert!(
+        said.contains("this run may cost 0.0041 (`max_cost`)"),
+        "{said}"
+    );
+    assert!(
+        (15..=20).contains(&server.requests()),
+        "{}",
+        server.requests()
+    );
 }
 
 #[test]
 fn the_plan_tells_what_there_is_to_ask() {
     let server = Server::start(|_, _| Act::Answer);
     let mut rows = texts(40);
-    let project = project(&server, &rows, "    price: { input: 1, output: 4 }\n    max_requests: 30");
-    assert_eq!(estimate(&project), Value::Null, "the rows are not known yet");
+    let project = project(
+        &server,
+        &rows,
+        "    price: { input: 1, output: 4 }\n    max_requests: 30",
+    );
+    assert_eq!(
+        estimate(&project),
+        Value::Null,
+        "the rows are not known yet"
+    );
     project.run(&["run", "p.yaml", "--to", "rows"]).succeeded();
     let first = estimate(&project);
-    assert_eq!((&first["requests"], &first["answered"]), (&json!(40), &json!(0)));
-    let (input, output) = (first["input_tokens"].as_f64(), first["output_tokens"].as_f64());
+    assert_eq!(
+        (&first["requests"], &first["answered"]),
+        (&json!(40), &json!(0))
+    );
+    let (input, output) = (
+        first["input_tokens"].as_f64(),
+        first["output_tokens"].as_f64(),
+    );
     assert_eq!(output, Some(400.0));
     let cost = input.expect("a number").mul_add(1e-6, 400.0 * 4e-6);
-    assert!((first["cost"].as_f64().expect("a number") - cost).abs() < 1e-9, "{first}");
+    assert!(
+        (first["cost"].as_f64().expect("a number") - cost).abs() < 1e-9,
+        "{first}"
+    );
     assert_eq!(server.requests(), 0);
 
     assert_eq!(project.log(&[]).outcome.status, 1);
     let second = estimate(&project);
-    assert_eq!((&second["requests"], &second["answered"]), (&json!(10), &json!(30)));
+    assert_eq!(
+        (&second["requests"], &second["answered"]),
+        (&json!(10), &json!(30))
+    );
     let words = project.run(&["plan", "p.yaml"]).succeeded();
-    assert!(words.stdout.contains("judge: 10 requests to send (30 answers are there), about "), "{words}");
+    assert!(
+        words
+            .stdout
+            .contains("judge: 10 requests to send (30 answers are there), about "),
+        "{words}"
+    );
 
     project.ran(&[]);
     assert_eq!(estimate(&project), Value::Null);
@@ -80,7 +116,10 @@ fn requests_a_minute_and_retry_after_are_kept_to() {
     let project = project(&server, &texts(10), "    requests_per_minute: 1200");
     let start = Instant::now();
     project.ran(&[]);
-    assert!(start.elapsed() >= Duration::from_millis(450), "ten requests, 50 ms between them");
+    assert!(
+        start.elapsed() >= Duration::from_millis(450),
+        "ten requests, 50 ms between them"
+    );
 
     let mut first = None;
     let server = Server::start(move |number, _| {

@@ -31,11 +31,17 @@ fn recorded(server: Option<&Server>) -> Project {
 fn without_a_server_rows_without_an_answer_fail() {
     let project = recorded(None);
     project.ran(&[]);
-    assert_eq!(column(&project, "judge", "judge"), [json!(4.0), Value::Null, Value::Null]);
+    assert_eq!(
+        column(&project, "judge", "judge"),
+        [json!(4.0), Value::Null, Value::Null]
+    );
     assert_eq!(column(&project, "judge", "judge_response")[1], "none");
     let reason = column(&project, "judge.errors", "reason").remove(0);
     let reason = reason.as_str().expect("a reason").to_owned();
-    assert!(reason.contains("no recorded answer") && reason.ends_with("said/2.json"), "{reason}");
+    assert!(
+        reason.contains("no recorded answer") && reason.ends_with("said/2.json"),
+        "{reason}"
+    );
 
     // An answer that comes later is found.
     fs::copy(project.path("said/0.json"), project.path("said/2.json")).expect("copied");
@@ -44,7 +50,13 @@ fn without_a_server_rows_without_an_answer_fail() {
     project.file("said/2.json", "{\"choices\": [{\"mess");
     project.ran(&[]);
     let reason = column(&project, "judge.errors", "reason").remove(0);
-    assert!(reason.as_str().expect("a reason").contains("said/2.json: EOF"), "{reason}");
+    assert!(
+        reason
+            .as_str()
+            .expect("a reason")
+            .contains("said/2.json: EOF"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -18,19 +18,52 @@ fn what_makes_no_sense_is_refused() {
     let cases = [
         ("", "there is nobody to ask"),
         ("    endpoint: http://localhost:1", "which `model` to ask"),
-        ("    endpoint: localhost:1\n    model: m", "an endpoint is an address like"),
-        ("    endpoint: http://me:secret@localhost\n    model: m", "an endpoint is an address like"),
-        (&format!("{server}    api_key: sk-123"), "a key does not belong into a file"),
-        (&format!("{server}    prompt: \"{{{{ text\""), "(line 1 of the template)"),
+        (
+            "    endpoint: localhost:1\n    model: m",
+            "an endpoint is an address like",
+        ),
+        (
+            "    endpoint: http://me:secret@localhost\n    model: m",
+            "an endpoint is an address like",
+        ),
+        (
+            &format!("{server}    api_key: sk-123"),
+            "a key does not belong into a file",
+        ),
+        (
+            &format!("{server}    prompt: \"{{{{ text\""),
+            "(line 1 of the template)",
+        ),
         (&format!("{server}    prompt: \"Hello\""), "names no column"),
-        (&format!("{server}    dimensions: [a, a]"), "cannot be the name of a dimension"),
-        (&format!("{server}    dimensions: [raw]"), "cannot be the name of a dimension"),
-        (&format!("{server}    dimensions: [a]\n    parse: first_word"), "answers are JSON"),
-        (&format!("{server}    body: {{ messages: [] }}"), "`messages` is not for you to set"),
+        (
+            &format!("{server}    dimensions: [a, a]"),
+            "cannot be the name of a dimension",
+        ),
+        (
+            &format!("{server}    dimensions: [raw]"),
+            "cannot be the name of a dimension",
+        ),
+        (
+            &format!("{server}    dimensions: [a]\n    parse: first_word"),
+            "answers are JSON",
+        ),
+        (
+            &format!("{server}    body: {{ messages: [] }}"),
+            "`messages` is not for you to set",
+        ),
         (&format!("{server}    max_cost: 1"), "known by `price` only"),
-        (&format!("{server}    requests_per_minute: 0"), "must be more than 0"),
-        (&format!("{server}    concurrency: 0"), "must be more than 0"),
-        (&format!("{server}    headers: {{ \"a b\": c }}"), "no name of a header"),
+        (
+            &format!("{server}    requests_per_minute: 0"),
+            "must be more than 0",
+        ),
+        (
+            &format!("{server}    concurrency: 0"),
+            "must be more than 0",
+        ),
+        (
+            &format!("{server}    headers: {{ \"a b\": c }}"),
+            "no name of a header",
+        ),
         (&format!("{server}    modle: x"), "did you mean `model`?"),
     ];
     for (settings, wanted) in cases {
@@ -52,5 +85,8 @@ nodes:
 ",
     );
     let said = project.run(&["check", "p.yaml"]).refused().stderr;
-    assert!(said.contains("`rows` has no column `txt`") && said.contains("did you mean `text`?"), "{said}");
+    assert!(
+        said.contains("`rows` has no column `txt`") && said.contains("did you mean `text`?"),
+        "{said}"
+    );
 }

@@ -119,12 +119,16 @@ impl Drop for Server {
 pub(crate) fn words(body: &Value) -> String {
     let content = &body["messages"].as_array().expect("messages");
     let content = &content.last().expect("a message")["content"];
-    content.as_str().map_or_else(|| content[0]["text"].to_string(), str::to_owned)
+    content
+        .as_str()
+        .map_or_else(|| content[0]["text"].to_string(), str::to_owned)
 }
 
 /// The mark that the server gives to some words: 0 to 10, in tenths.
 pub(crate) fn mark(words: &str) -> f64 {
-    let sum = words.bytes().fold(7_u64, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
+    let sum = words
+        .bytes()
+        .fold(7_u64, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
     (sum % 101) as f64 / 10.0
 }
 
@@ -180,7 +184,10 @@ fn receive(reader: &mut BufReader<&TcpStream>) -> Option<Seen> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).ok()?;
-    Some(Seen { body, authorization })
+    Some(Seen {
+        body,
+        authorization,
+    })
 }
 
 /// Whether the connection stays open.
@@ -188,7 +195,12 @@ fn perform(act: Act, question: &Value, stream: &TcpStream, shared: &Shared) -> b
     let words = words(question);
     let answer = |text: &str| {
         let sent = send(stream, 200, &[], &completion(text).to_string());
-        *shared.answered.lock().expect("answers").entry(words.clone()).or_default() += 1;
+        *shared
+            .answered
+            .lock()
+            .expect("answers")
+            .entry(words.clone())
+            .or_default() += 1;
         sent
     };
     match act {
@@ -202,14 +214,19 @@ fn perform(act: Act, question: &Value, stream: &TcpStream, shared: &Shared) -> b
         Act::Reset => false,
         Act::Cut => {
             let text = completion("8").to_string();
-            send(stream, 200, &[("Connection", "close".into())], &text[..text.len() / 2]) && false
+            let close = [("Connection", "close".into())];
+            send(stream, 200, &close, &text[..text.len() / 2]);
+            false
         }
         Act::Garbage => send(stream, 200, &[], "<html>\u{0} not what you wanted"),
     }
 }
 
 fn send(mut stream: &TcpStream, status: u16, headers: &[(&str, String)], body: &str) -> bool {
-    let mut text = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let mut text = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         text += &format!("{name}: {value}\r\n");
     }

@@ -45,10 +45,20 @@ fn an_interrupted_run_ends_soon_and_keeps_what_it_has() {
     let mut child = started(&project);
     server.wait_for(31);
     let kill = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .expect("a shell")
+            .success()
+    );
     let start = Instant::now();
     assert_eq!(child.wait().expect("ended").code(), Some(130));
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
     let before = server.requests();
     server.becomes(|_, _| Act::Answer);
     project.ran(&[]);

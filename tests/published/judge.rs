@@ -40,7 +40,9 @@ outputs:
         ),
     );
     project.ran(&[]);
-    let theirs = |name: &str| -> BTreeMap<usize, Option<f64>> { recorded.json(&format!("golden/3_gpt/{name}.json")) };
+    let theirs = |name: &str| -> BTreeMap<usize, Option<f64>> {
+        recorded.json(&format!("golden/3_gpt/{name}.json"))
+    };
     let (raw, filled) = (theirs("raw_score"), theirs("processed_score"));
     let (rows, means) = (project.table("raw"), project.table("filled"));
     for (number, mark) in &raw {
@@ -59,5 +61,8 @@ outputs:
     }
     assert_eq!(rows.as_array().map(Vec::len), Some(raw.len()));
     let folder = recorded.path("data/gpt_responses/gpt-3.5-turbo-1106");
-    assert_eq!(fs::read_dir(folder).expect("the answers").count(), raw.len());
+    assert_eq!(
+        fs::read_dir(folder).expect("the answers").count(),
+        raw.len()
+    );
 }

@@ -149,9 +149,7 @@ impl State {
         if log.file.metadata().map_err(fault)?.len() <= log.read_to {
             return Ok(());
         }
-        log.file
-            .seek(SeekFrom::Start(log.read_to))
-            .map_err(fault)?;
+        log.file.seek(SeekFrom::Start(log.read_to)).map_err(fault)?;
         let mut reader = BufReader::with_capacity(1 << 16, &log.file);
         let mut bytes = Vec::new();
         let mut at = log.read_to;

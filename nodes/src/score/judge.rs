@@ -4,9 +4,8 @@
 //! the request, and stays there when rows or the pipeline change: nothing is asked, or paid for, twice. A request that fails
 //! for a passing reason is sent again; a row that cannot be answered has failed (`on_error`), and never gets a mark. What the
 //! model said stands in `judge_response`; where no mark can be read out of it, `judge` is null or, with `on_missing: mean`,
-//! the mean of all others, and `judge_raw` is null either way. A row is not asked if all columns in
-//! the prompt, and the image where one is sent, are null.
-//! docs/judge.md tells the rest.
+//! the mean of all others, and `judge_raw` is null either way. A row is not asked if all columns in the prompt, and the
+//! image where one is sent, are null. docs/judge.md tells the rest.
 //!
 //! ```yaml
 //! judge: { kind: score.judge, input: instructions, endpoint: "https://api.openai.com/v1", model: gpt-3.5-turbo-1106 }
@@ -46,7 +45,8 @@ impl Kind for Judge {
     fn contract(config: &Config, contract: &mut Contract) {
         config.check(contract);
         let asking = Asking::new(config).unwrap_or_else(|why| {
-            let help = "it is a minijinja template (https://docs.rs/minijinja/latest/minijinja/syntax)";
+            let help =
+                "it is a minijinja template (https://docs.rs/minijinja/latest/minijinja/syntax)";
             contract.refuse("prompt", why, help);
             None
         });

@@ -71,8 +71,14 @@ mod tests {
     fn the_text_and_the_tokens_count() {
         let text = |message: Json| Answer::of(&with_message(&message, "stop")).unwrap().text;
         assert_eq!(text(json!({"content": "8"})), "8");
-        assert_eq!(text(json!({"content": [{"type": "text", "text": "8"}, {"type": "x"}]})), "8");
-        assert_eq!(text(json!({"content": null, "refusal": "I cannot"})), "I cannot");
+        assert_eq!(
+            text(json!({"content": [{"type": "text", "text": "8"}, {"type": "x"}]})),
+            "8"
+        );
+        assert_eq!(
+            text(json!({"content": null, "refusal": "I cannot"})),
+            "I cannot"
+        );
         assert_eq!(text(json!({})), "");
         let answer = Answer::of(&with_message(&json!({"content": "8"}), "length")).unwrap();
         assert_eq!((answer.input_tokens, answer.output_tokens), (12, 3));
@@ -82,8 +88,19 @@ mod tests {
     #[test]
     fn what_is_no_answer_says_so() {
         let filtered = Answer::of(&with_message(&json!({"content": ""}), "content_filter"));
-        assert!(filtered.unwrap().into_text().unwrap_err().contains("filter"));
-        for other in [json!({}), json!([]), json!({"choices": []}), json!({"choices": [{}]})] {
+        assert!(
+            filtered
+                .unwrap()
+                .into_text()
+                .unwrap_err()
+                .contains("filter")
+        );
+        for other in [
+            json!({}),
+            json!([]),
+            json!({"choices": []}),
+            json!({"choices": [{}]}),
+        ] {
             assert!(Answer::of(&other).is_err(), "{other}");
         }
     }

@@ -216,7 +216,10 @@ impl<'a, 'c> Round<'a, 'c> {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
         };
         self.held = false;
-        let replies: Vec<_> = [first].into_iter().chain(self.receiver.try_iter()).collect();
+        let replies: Vec<_> = [first]
+            .into_iter()
+            .chain(self.receiver.try_iter())
+            .collect();
         let mut answers = Vec::new();
         for (row, reply, _) in &replies {
             if let (Reply::Answer(line, _), Some(flight)) = (reply, self.flights.get(row)) {
@@ -234,7 +237,12 @@ impl<'a, 'c> Round<'a, 'c> {
 
     fn settle(&mut self, flight: Flight, reply: Reply, rates: &Rates) {
         let now = Instant::now();
-        let Flight { job, guess, started, .. } = flight;
+        let Flight {
+            job,
+            guess,
+            started,
+            ..
+        } = flight;
         match reply {
             Reply::Answer(_, answer) => {
                 self.asker.answered(now, guess, &answer);
@@ -260,7 +268,13 @@ impl<'a, 'c> Round<'a, 'c> {
                 if job.attempt < self.asker.attempts {
                     let when = now + self.asker.pause_of_row(job.row, job.attempt);
                     let attempt = job.attempt + 1;
-                    self.later.push((when, Job { row: job.row, attempt }));
+                    self.later.push((
+                        when,
+                        Job {
+                            row: job.row,
+                            attempt,
+                        },
+                    ));
                     return;
                 }
                 let given_up = self.asker.gives_up(&reason);
@@ -301,7 +315,10 @@ impl<'a, 'c> Round<'a, 'c> {
         if let Some(due) = self.later.iter().map(|(when, _)| *when).min() {
             nap = nap.min(due.saturating_duration_since(now));
         }
-        if self.asker.limiter.has_room() && !self.held && !(self.queue.is_empty() && self.later.is_empty()) {
+        if self.asker.limiter.has_room()
+            && !self.held
+            && !(self.queue.is_empty() && self.later.is_empty())
+        {
             nap = nap.min(self.asker.limiter.wait(now));
         }
         nap.max(Duration::from_millis(1))

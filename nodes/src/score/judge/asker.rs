@@ -21,7 +21,7 @@ const SILENT: u32 = 24;
 const ALL_REFUSED: u32 = 32;
 
 /// The pause of a row before it is tried again; it doubles with each attempt, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Between words about progress, and about trouble.
@@ -83,7 +83,11 @@ impl Asker {
             output: answer.output_tokens,
         };
         // Some servers do not count.
-        let used = if used == Tokens::default() { guess } else { used };
+        let used = if used == Tokens::default() {
+            guess
+        } else {
+            used
+        };
         self.limiter.answered(now, guess.all(), used.all());
         self.budget.ended(guess, Some(used));
         self.tally.answered += 1;
@@ -97,7 +101,9 @@ impl Asker {
         let silence = now.saturating_duration_since(self.last_answer);
         (self.failed >= SILENT && silence >= SILENCE).then(|| {
             let minutes = silence.as_secs() / 60;
-            self.gone(&format!("no answer for {minutes} min; the last time: {reason}"))
+            self.gone(&format!(
+                "no answer for {minutes} min; the last time: {reason}"
+            ))
         })
     }
 
@@ -137,14 +143,18 @@ impl Asker {
     pub(super) fn pause_of_row(&self, row: usize, attempt: u32) -> Duration {
         let pause = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
         let spread = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        pause.min(LAST_PAUSE).mul_f64(0.5 + 0.5 * spread as f64 / f64::from(1 << 24))
+        pause
+            .min(LAST_PAUSE)
+            .mul_f64(0.5 + 0.5 * spread as f64 / f64::from(1 << 24))
     }
 
     /// The end of what may be spent.
     pub(super) fn spent(&self, why: &str) -> NodeError {
-        NodeError::new(format!("{why}, and there is more to ask: {}", self.summary())).help(
-            "the answers that are there are kept: run again to go on, or allow more",
-        )
+        NodeError::new(format!(
+            "{why}, and there is more to ask: {}",
+            self.summary()
+        ))
+        .help("the answers that are there are kept: run again to go on, or allow more")
     }
 
     /// `1204 requests sent for 1180 answers, 88 answers were there; 512000 tokens in and 12040 out, cost 0.2741`.
@@ -180,7 +190,10 @@ impl Asker {
 
     /// Says now and then what is wrong with the server.
     pub(super) fn tell_trouble(&mut self, reason: &str, context: &Context<'_>) {
-        if self.told_trouble.is_none_or(|told| told.elapsed() >= TROUBLE) {
+        if self
+            .told_trouble
+            .is_none_or(|told| told.elapsed() >= TROUBLE)
+        {
             self.told_trouble = Some(Instant::now());
             context.warn(format!("{}: {reason}; trying again", self.client.url()));
         }

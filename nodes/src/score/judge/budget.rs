@@ -65,18 +65,24 @@ pub(super) struct Budget {
     pub requests: u64,
     /// Of answers.
     pub used: Tokens,
-    /// Guessed, of requests in flight.
+    /// Guessed, of those answers and of requests in flight.
+    guessed: Tokens,
     in_flight: Tokens,
 }
 
 impl Budget {
-    pub(super) fn new(max_requests: Option<u64>, max_cost: Option<f64>, price: Option<Price>) -> Self {
+    pub(super) fn new(
+        max_requests: Option<u64>,
+        max_cost: Option<f64>,
+        price: Option<Price>,
+    ) -> Self {
         Self {
             max_requests,
             max_cost,
             price,
             requests: 0,
             used: Tokens::default(),
+            guessed: Tokens::default(),
             in_flight: Tokens::default(),
         }
     }
@@ -84,13 +90,22 @@ impl Budget {
     /// Why one more request of this size is too much.
     pub(super) fn refuses(&self, guess: Tokens) -> Option<String> {
         if let Some(most) = self.max_requests.filter(|most| self.requests >= *most) {
-            return Some(format!("this run may send {most} requests (`max_requests`)"));
+            return Some(format!(
+                "this run may send {most} requests (`max_requests`)"
+            ));
         }
         let (most, price) = (self.max_cost?, self.price?);
-        let mut after = self.used;
-        after.add(self.in_flight);
-        after.add(guess);
-        (price.of(after) > most).then(|| format!("this run may cost {most} (`max_cost`)"))
+        let mut ahead = self.in_flight;
+        ahead.add(guess);
+        // Guesses have been wrong in one direction; they are hardly better from now on.
+        let (used, guessed) = (price.of(self.used), price.of(self.guessed));
+        let factor = if guessed > 0.0 {
+            (used / guessed).max(1.0)
+        } else {
+            1.0
+        };
+        (used + price.of(ahead) * factor > most)
+            .then(|| format!("this run may cost {most} (`max_cost`)"))
     }
 
     pub(super) fn sent(&mut self, guess: Tokens) {
@@ -101,7 +116,10 @@ impl Budget {
     /// A request is over; `used` is what its answer took, if there is one.
     pub(super) fn ended(&mut self, guess: Tokens, used: Option<Tokens>) {
         self.in_flight.less(guess);
-        self.used.add(used.unwrap_or_default());
+        if let Some(used) = used {
+            self.used.add(used);
+            self.guessed.add(guess);
+        }
     }
 
     pub(super) fn cost(&self) -> Option<f64> {
@@ -113,21 +131,56 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const PRICE: Price = Price { input: 1.0, output: 4.0 };
+    const PRICE: Price = Price {
+        input: 1.0,
+        output: 4.0,
+    };
 
     #[test]
     fn cost_counts_what_is_in_flight_too() {
         let mut budget = Budget::new(None, Some(1.0), Some(PRICE));
-        let guess = Tokens { input: 200_000, output: 50_000 };
+        let guess = Tokens {
+            input: 200_000,
+            output: 50_000,
+        };
         assert_eq!(budget.refuses(guess), None);
         budget.sent(guess);
         budget.sent(guess);
         assert!(budget.refuses(guess).unwrap().contains("max_cost"));
-        budget.ended(guess, Some(Tokens { input: 100_000, output: 10_000 }));
+        budget.ended(
+            guess,
+            Some(Tokens {
+                input: 100_000,
+                output: 10_000,
+            }),
+        );
         budget.ended(guess, None);
         assert_eq!(budget.cost(), Some(0.14));
         assert_eq!(budget.refuses(guess), None);
         assert_eq!(budget.requests, 2);
+    }
+
+    #[test]
+    fn low_guesses_are_learnt_from() {
+        let mut budget = Budget::new(None, Some(1.0), Some(PRICE));
+        let guess = Tokens {
+            input: 100_000,
+            output: 0,
+        };
+        budget.sent(guess);
+        budget.ended(
+            guess,
+            Some(Tokens {
+                input: 400_000,
+                output: 0,
+            }),
+        );
+        assert_eq!(budget.refuses(guess), None);
+        budget.sent(guess);
+        assert!(
+            budget.refuses(guess).is_some(),
+            "0.4 spent, and twice 0.4 to come"
+        );
     }
 
     #[test]

@@ -124,7 +124,10 @@ impl Client {
                 Reply::passing(error.to_string())
             }
             E::BodyExceedsLimit(_) => Reply::row("an answer of more than 16 MiB".to_owned(), true),
-            _ => Reply::node(error.to_string(), "look at `endpoint`, `headers`, `api_key` and the proxy of the environment"),
+            _ => Reply::node(
+                error.to_string(),
+                "look at `endpoint`, `headers`, `api_key` and the proxy of the environment",
+            ),
         }
     }
 

@@ -110,9 +110,11 @@ pub struct Config {
     /// What becomes of a row whose answer has no mark.
     #[serde(default)]
     pub on_missing: OnMissing,
+    /// 0 gives the likeliest answer.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub temperature: f64,
+    /// For servers that draw by it.
     #[serde(default = "seed")]
     pub seed: i64,
     /// The most tokens of an answer; 10, and 20 more for each dimension.
@@ -129,8 +131,10 @@ pub struct Config {
     #[serde(default = "concurrency")]
     #[schemars(range(min = 1))]
     pub concurrency: u32,
+    /// The most requests a minute, evenly spaced.
     #[serde(default)]
     pub requests_per_minute: Option<f64>,
+    /// The most tokens a minute, in and out.
     #[serde(default)]
     pub tokens_per_minute: Option<f64>,
     /// A run stops when it has sent so many requests.
@@ -248,7 +252,11 @@ impl Config {
         }
         for name in ["model", "messages", "stream", "n"] {
             if self.body.contains_key(name) {
-                contract.refuse("body", format!("`{name}` is not for you to set here"), "remove it");
+                contract.refuse(
+                    "body",
+                    format!("`{name}` is not for you to set here"),
+                    "remove it",
+                );
             }
         }
     }
@@ -292,7 +300,11 @@ impl Config {
         for name in self.headers.keys() {
             let token = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
             if name.is_empty() || !name.chars().all(token) {
-                contract.refuse("headers", format!("`{name}` is no name of a header"), "mend it");
+                contract.refuse(
+                    "headers",
+                    format!("`{name}` is no name of a header"),
+                    "mend it",
+                );
             }
         }
     }

@@ -64,7 +64,8 @@ mod tests {
         let read = |answer: &str| marks(answer, &names());
         let both = vec![Some(8.0), Some(3.5)];
         assert_eq!(read(r#"{"difficulty": 3.5, "quality": 8}"#), both);
-        let fenced = "Sure:\n```json\n{\"quality\": \"8/10\", \"difficulty\": 3.5, \"why\": null}\n```";
+        let fenced =
+            "Sure:\n```json\n{\"quality\": \"8/10\", \"difficulty\": 3.5, \"why\": null}\n```";
         assert_eq!(read(fenced), both);
         assert_eq!(read(r#"{"quality": 11, "difficulty": true}"#), [None, None]);
         assert_eq!(read(r#"{"quality": 1}"#), [Some(1.0), None]);

@@ -28,7 +28,10 @@ impl Estimator for Estimates {
         let Some(asking) = Asking::new(config).map_err(NodeError::new)? else {
             return Ok(Estimate::default());
         };
-        let recorded = config.responses.as_ref().map(|path| Recorded::new(path.path()));
+        let recorded = config
+            .responses
+            .as_ref()
+            .map(|path| Recorded::new(path.path()));
         let mut found = Found::default();
         // To look up whether it is answered, an image would have to be read.
         found.estimate.at_most = asking.sends_images();

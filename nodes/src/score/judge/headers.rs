@@ -44,7 +44,13 @@ fn duration(text: &str) -> Option<Duration> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
-        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)];
+        let units = [
+            ("ms", 0.001),
+            ("s", 1.0),
+            ("m", 60.0),
+            ("h", 3600.0),
+            ("d", 86400.0),
+        ];
         let (unit, factor) = units.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
         rest = &rest[unit.len()..];
         total += number * factor;
@@ -84,7 +90,10 @@ mod tests {
         let wait = |value: &str| retry_after(&of(&[("retry-after", value)]), now);
         assert_eq!(wait("7"), Some(Duration::from_secs(7)));
         assert_eq!(wait("0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:29:30 GMT"), Some(Duration::from_secs(90)));
+        assert_eq!(
+            wait("Wed, 21 Oct 2015 07:29:30 GMT"),
+            Some(Duration::from_secs(90))
+        );
         assert_eq!(wait("Wed, 21 Oct 2015 07:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("-3"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), None);
@@ -109,12 +118,25 @@ mod tests {
 
     #[test]
     fn durations() {
-        let given = ["20ms", "1h2m3.5s", "12", "12.5s", "1d", "", "x", "5", "5y", "m"];
+        let given = [
+            "20ms", "1h2m3.5s", "12", "12.5s", "1d", "", "x", "5", "5y", "m",
+        ];
         let found = given.map(|text| duration(text).map(|d| d.as_secs_f64()));
         let some = |seconds: f64| Some(seconds);
         assert_eq!(
             found,
-            [some(0.02), some(3723.5), some(12.0), some(12.5), some(86400.0), None, None, some(5.0), None, None]
+            [
+                some(0.02),
+                some(3723.5),
+                some(12.0),
+                some(12.5),
+                some(86400.0),
+                None,
+                None,
+                some(5.0),
+                None,
+                None
+            ]
         );
     }
 

@@ -19,10 +19,13 @@ pub(super) fn data_url(path: &str) -> Result<String, String> {
     let known = TYPES.iter().find(|(start, _)| bytes.starts_with(start));
     let is_webp = bytes.get(8..12) == Some(b"WEBP");
     match known {
-        Some((start, ty)) if *start != b"RIFF" || is_webp => {
-            Ok(format!("data:{ty};base64,{}", BASE64_STANDARD.encode(&bytes)))
-        }
-        _ => Err(format!("{path} is no JPEG, PNG, GIF or WebP image, which is what servers take")),
+        Some((start, ty)) if *start != b"RIFF" || is_webp => Ok(format!(
+            "data:{ty};base64,{}",
+            BASE64_STANDARD.encode(&bytes)
+        )),
+        _ => Err(format!(
+            "{path} is no JPEG, PNG, GIF or WebP image, which is what servers take"
+        )),
     }
 }
 
@@ -38,11 +41,22 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             data_url(path.to_str().unwrap())
         };
-        assert_eq!(url(b"\x89PNG\r\n\x1a\n").unwrap(), "data:image/png;base64,iVBORw0KGgo=");
-        assert!(url(b"RIFF\0\0\0\0WEBPVP8 ").unwrap().starts_with("data:image/webp;"));
+        assert_eq!(
+            url(b"\x89PNG\r\n\x1a\n").unwrap(),
+            "data:image/png;base64,iVBORw0KGgo="
+        );
+        assert!(
+            url(b"RIFF\0\0\0\0WEBPVP8 ")
+                .unwrap()
+                .starts_with("data:image/webp;")
+        );
         for other in [&b"RIFF\0\0\0\0WAVE"[..], b"", b"BM"] {
             assert!(url(other).unwrap_err().contains("x.jpg is no JPEG"));
         }
-        assert!(data_url("/no/such/file").unwrap_err().contains("/no/such/file"));
+        assert!(
+            data_url("/no/such/file")
+                .unwrap_err()
+                .contains("/no/such/file")
+        );
     }
 }

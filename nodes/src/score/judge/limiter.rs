@@ -1,7 +1,8 @@
 //! How many requests may be in flight, and when the next one may start.
 //!
-//! The number grows by one for each answer until the server first complains, then by one for each round of answers; a
-//! complaint (429, 5xx, a time-out) halves it, and 429 and 503 make all wait. What the server says (Retry-After, rate headers) is obeyed by all requests.
+//! The number grows by one for each answer until the server first complains, then by one for each round of answers. It is
+//! halved when the server says that there are too many (429), and when half of the requests fail in ways that may come of it
+//! (5xx, time-outs, cut connections): some always do. What the server says (Retry-After, rate headers) is obeyed by all requests.
 //! Requests and tokens a minute are spaced evenly, so that no minute has more of them.
 
 use std::time::{Duration, Instant};
@@ -11,9 +12,13 @@ use super::reply::Load;
 /// In flight at the beginning.
 const FIRST: f64 = 4.0;
 
-/// The first pause after a 429 or 503 without a Retry-After; it doubles with each further one, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The first pause after a 429 without a Retry-After; it doubles with each further one until there is an answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Weight of the last request in the share of requests that fail, and the share that is too much.
+const LAST: f64 = 0.1;
+const TOO_MUCH: f64 = 0.5;
 
 const MINUTE: f64 = 60.0;
 
@@ -38,6 +43,8 @@ pub(super) struct Limiter {
     /// No complaint yet.
     fresh: bool,
     last_cut: Option<Instant>,
+    /// The share of requests that failed of late.
+    trouble: f64,
     pause: Duration,
     /// Nothing starts before.
     not_before: Instant,
@@ -61,6 +68,7 @@ impl Limiter {
             in_flight: 0,
             fresh: true,
             last_cut: None,
+            trouble: 0.0,
             pause: FIRST_PAUSE,
             not_before: now,
             request_gap: gap(requests_per_minute),
@@ -93,6 +101,7 @@ impl Limiter {
     pub(super) fn answered(&mut self, now: Instant, thought: u64, took: u64) {
         self.ended();
         self.pause = FIRST_PAUSE;
+        self.trouble *= 1.0 - LAST;
         let more = if self.fresh { 1.0 } else { 1.0 / self.limit };
         self.limit = (self.limit + more).min(self.ceiling);
         let unforeseen = self.token_gap * took.saturating_sub(thought) as f64;
@@ -119,7 +128,17 @@ impl Limiter {
         if let Some(wait) = retry_after {
             self.put_off(now, wait);
         }
-        if load == Load::Any || self.last_cut.is_some_and(|cut| started <= cut) {
+        match load {
+            Load::Any => return,
+            Load::High => {
+                self.trouble += LAST * (1.0 - self.trouble);
+                if self.trouble <= TOO_MUCH {
+                    return;
+                }
+            }
+            Load::TooHigh => {}
+        }
+        if self.last_cut.is_some_and(|cut| started <= cut) {
             return;
         }
         self.fresh = false;
@@ -186,7 +205,11 @@ mod tests {
         assert_eq!(limiter.wait(later), Duration::ZERO);
         assert_eq!(fill(&mut limiter, later), 16);
         (0..16).for_each(|_| limiter.answered(later, 100, 100));
-        assert_eq!(fill(&mut limiter, later), 16, "by less than one for a round, as each adds its part");
+        assert_eq!(
+            fill(&mut limiter, later),
+            16,
+            "by less than one for a round, as each adds its part"
+        );
         (0..16).for_each(|_| limiter.answered(later, 100, 100));
         assert_eq!(fill(&mut limiter, later), 17);
     }
@@ -203,19 +226,36 @@ mod tests {
             pauses.push(limiter.wait(now).as_secs_f64());
             assert!(limiter.has_room());
         }
-        assert_eq!(pauses, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]);
+        assert_eq!(pauses, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]);
     }
 
     #[test]
-    fn faults_that_are_no_complaint_make_nobody_wait() {
-        let (mut limiter, now) = limiter(8);
-        let later = now + seconds(1.0);
-        assert_eq!(fill(&mut limiter, now), 4);
-        limiter.failed(now, later, Load::Any, None);
-        assert_eq!(fill(&mut limiter, now), 4);
-        limiter.failed(now, later, Load::High, None);
-        assert_eq!(limiter.wait(later), Duration::ZERO);
-        assert!(!limiter.has_room(), "three in flight, and two allowed");
+    fn some_faults_are_nothing_and_many_halve_the_number() {
+        let (mut limiter, mut now) = limiter(16);
+        let mut most = Vec::new();
+        // Every fifth request fails, then four of five.
+        for faults in [1, 4] {
+            for number in 0..200 {
+                limiter.start(now, 1);
+                let started = now;
+                now += seconds(0.1);
+                if number % 5 < faults {
+                    limiter.failed(started, now, Load::High, None);
+                } else {
+                    limiter.answered(now, 1, 1);
+                }
+                assert_eq!(limiter.wait(now), Duration::ZERO);
+            }
+            most.push(fill(&mut limiter, now));
+            while limiter.in_flight() > 0 {
+                limiter.ended();
+            }
+        }
+        assert_eq!(most[0], 16);
+        assert!(most[1] <= 2, "{most:?}");
+        limiter.start(now, 1);
+        limiter.failed(now, now, Load::Any, None);
+        assert!(limiter.has_room());
     }
 
     #[test]
@@ -225,8 +265,14 @@ mod tests {
         limiter.failed(now, now, Load::TooHigh, Some(seconds(7.0)));
         assert_eq!(limiter.wait(now + seconds(2.0)), seconds(5.0));
         let rates = Rates {
-            requests: Rate { remaining: Some(0.0), reset: Some(seconds(20.0)) },
-            tokens: Rate { remaining: Some(500.0), reset: Some(seconds(50.0)) },
+            requests: Rate {
+                remaining: Some(0.0),
+                reset: Some(seconds(20.0)),
+            },
+            tokens: Rate {
+                remaining: Some(500.0),
+                reset: Some(seconds(50.0)),
+            },
         };
         limiter.told(now, &rates, 400);
         assert_eq!(limiter.wait(now), seconds(20.0));

@@ -36,9 +36,13 @@ struct Judged {
 
 impl Judge {
     pub(super) fn new(config: &Config) -> Result<Self, NodeError> {
-        let asking = Asking::new(config).map_err(|why| NodeError::new(format!("`prompt`: {why}")))?;
+        let asking =
+            Asking::new(config).map_err(|why| NodeError::new(format!("`prompt`: {why}")))?;
         Ok(Self {
-            recorded: config.responses.as_ref().map(|path| Recorded::new(path.path())),
+            recorded: config
+                .responses
+                .as_ref()
+                .map(|path| Recorded::new(path.path())),
             asking: asking.map(|asking| {
                 let asker = asker(config, &asking.url);
                 (asking, asker)

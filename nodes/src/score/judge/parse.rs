@@ -68,7 +68,10 @@ fn python_float(word: &str) -> Option<f64> {
             plain.push(c);
             continue;
         }
-        let digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
+        let digit = |at: Option<usize>| {
+            at.and_then(|at| chars.get(at))
+                .is_some_and(char::is_ascii_digit)
+        };
         if !digit(at.checked_sub(1)) || !digit(Some(at + 1)) {
             return None;
         }

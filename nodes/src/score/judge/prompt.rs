@@ -85,7 +85,9 @@ fn record(name: &str, value: Json) -> Json {
 }
 
 fn in_words(error: &Error) -> String {
-    let mut words = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let mut words = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
     if let Some(line) = error.line() {
         words += &format!(" (line {line} of the template)");
     }
@@ -127,11 +129,17 @@ mod tests {
     fn the_default_asks_for_one_mark_or_several() {
         let row = json!({"text": "USER: a ASSISTANT: b"});
         let one = rendered(DEFAULT, &row).unwrap();
-        assert!(one.contains("USER: a ASSISTANT: b") && one.contains("one number from 0"), "{one}");
+        assert!(
+            one.contains("USER: a ASSISTANT: b") && one.contains("one number from 0"),
+            "{one}"
+        );
         let names = ["quality".to_owned(), "difficulty".to_owned()];
         let several = Prompt::new(DEFAULT, &names).unwrap();
         let several = several.render(row.as_object().unwrap()).unwrap();
-        assert!(several.contains("each of: quality, difficulty.") && several.contains("JSON"), "{several}");
+        assert!(
+            several.contains("each of: quality, difficulty.") && several.contains("JSON"),
+            "{several}"
+        );
     }
 
     #[test]
@@ -142,8 +150,11 @@ mod tests {
         };
         assert!(blank(&json!({"text": null, "other": null, "more": 1})));
         assert!(!blank(&json!({"text": "", "other": null})));
-        let some = rendered("{{ text }}|{{ other }}", &json!({"text": "a", "other": null}));
-        assert_eq!(some.unwrap(), "a|none");
+        let some = rendered(
+            "{{ text }}|{{ other }}",
+            &json!({"text": "a", "other": null}),
+        );
+        assert_eq!(some.unwrap(), "a|None");
     }
 
     #[test]
@@ -151,7 +162,10 @@ mod tests {
         let open = rendered("a\n{{ text", &json!({})).unwrap_err();
         assert!(open.contains("line 2"), "{open}");
         let deep = rendered("{{ raw.meta.source.x }}", &json!({"raw": "{\"meta\": {}}"}));
-        assert!(deep.unwrap_err().contains("undefined"), "an undefined field");
+        assert!(
+            deep.unwrap_err().contains("undefined"),
+            "an undefined field"
+        );
         let filter = rendered("{{ text | nosuch }}", &json!({"text": "a"})).unwrap_err();
         assert!(filter.contains("nosuch"), "{filter}");
     }

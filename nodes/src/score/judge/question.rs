@@ -105,7 +105,11 @@ impl Asking {
             .field("url", self.url.as_bytes())
             .field("body", body.as_bytes())
             .finish();
-        Ok(Some(Question { body, digest, guess }))
+        Ok(Some(Question {
+            body,
+            digest,
+            guess,
+        }))
     }
 
     /// About how much the question of a row comes to, without a look at its image.

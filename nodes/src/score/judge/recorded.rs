@@ -51,14 +51,21 @@ mod tests {
     fn a_file_for_each_row() {
         let folder = tempfile::tempdir().unwrap();
         let recorded = Recorded::new(folder.path());
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        write("0.json", r#"{"choices": [{"message": {"content": "8/10"}}]}"#);
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "0.json",
+            r#"{"choices": [{"message": {"content": "8/10"}}]}"#,
+        );
         write("1.json", r#"{"choices": [{"message""#);
         write("2.json", r#"{"error": "busy"}"#);
         assert_eq!(recorded.text(0), Some(Ok("8/10".into())));
         for (row, why) in [(1, "EOF"), (2, "no `choices`")] {
             let said = recorded.text(row).unwrap().unwrap_err();
-            assert!(said.contains(&format!("{row}.json")) && said.contains(why), "{said}");
+            assert!(
+                said.contains(&format!("{row}.json")) && said.contains(why),
+                "{said}"
+            );
         }
         assert_eq!(recorded.text(3), None);
         assert!(recorded.has(0) && !recorded.has(3));

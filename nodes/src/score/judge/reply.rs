@@ -94,7 +94,10 @@ pub(super) fn read(status: u16, header: Header<'_>, body: &[u8], now: SystemTime
     }
     match Answer::of(&json) {
         Ok(answer) => Reply::Answer(json.to_string(), answer),
-        Err(why) => Reply::passing(format!("an answer that is no chat completion ({why}): {}", shown(body))),
+        Err(why) => Reply::passing(format!(
+            "an answer that is no chat completion ({why}): {}",
+            shown(body)
+        )),
     }
 }
 
@@ -117,7 +120,11 @@ impl Said {
         };
         let error = json.get("error").unwrap_or(json);
         let text = |name: &str| error.get(name).and_then(Json::as_str).map(str::to_owned);
-        let message = [error.as_str().map(str::to_owned), text("message"), text("detail")];
+        let message = [
+            error.as_str().map(str::to_owned),
+            text("message"),
+            text("detail"),
+        ];
         let message = message.into_iter().flatten().next();
         let code = text("code").or_else(|| text("type"));
         Self {
@@ -131,15 +138,32 @@ impl Said {
     fn is_of_content(&self) -> bool {
         let words = format!("{} {}", self.code, self.message).to_lowercase();
         let signs = [
-            "content_policy", "content policy", "content_filter", "content filter", "content management", "moderation",
-            "flagged", "safety", "context_length", "context length", "maximum context", "too long", "too large",
+            "content_policy",
+            "content policy",
+            "content_filter",
+            "content filter",
+            "content management",
+            "moderation",
+            "flagged",
+            "safety",
+            "context_length",
+            "context length",
+            "maximum context",
+            "too long",
+            "too large",
         ];
         signs.iter().any(|sign| words.contains(sign))
     }
 
     /// About a setting that all requests share.
     fn is_of_settings(&self) -> bool {
-        let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "model_not_found", "invalid_model"];
+        let codes = [
+            "unsupported_parameter",
+            "unsupported_value",
+            "unknown_parameter",
+            "model_not_found",
+            "invalid_model",
+        ];
         let shared = !self.param.is_empty() && !self.param.starts_with("messages");
         codes.contains(&self.code.as_str()) || shared
     }
@@ -149,15 +173,29 @@ fn failure(status: u16, header: Header<'_>, said: &Said, now: SystemTime) -> Rep
     let reason = format!("HTTP {status}: {}", said.message);
     match status {
         400..500 if status != 429 && said.is_of_content() => Reply::row(reason, true),
-        401 => Reply::node(reason, "`api_key` is missing or not valid; it is written api_key: ${env:NAME}"),
+        401 => Reply::node(
+            reason,
+            "`api_key` is missing or not valid; it is written api_key: ${env:NAME}",
+        ),
         402 => Reply::node(reason, "the account has nothing left to pay with"),
         403 => Reply::node(reason, "the key may not use this model or this server"),
-        404 => Reply::node(reason, "look at `model` and `endpoint`: the server has no such model, or no chat completions there"),
-        405 => Reply::node(reason, "look at `endpoint`: the server takes no chat completions there"),
-        429 if said.code == "insufficient_quota" => Reply::node(reason, "the account has nothing left to pay with"),
+        404 => Reply::node(
+            reason,
+            "look at `model` and `endpoint`: the server has no such model, or no chat completions there",
+        ),
+        405 => Reply::node(
+            reason,
+            "look at `endpoint`: the server takes no chat completions there",
+        ),
+        429 if said.code == "insufficient_quota" => {
+            Reply::node(reason, "the account has nothing left to pay with")
+        }
         300..400 => {
             let to = header("location").unwrap_or_default();
-            Reply::node(format!("HTTP {status}: the server sends us on to {to}"), "give that address as `endpoint`, if it is right")
+            Reply::node(
+                format!("HTTP {status}: the server sends us on to {to}"),
+                "give that address as `endpoint`, if it is right",
+            )
         }
         408 | 409 | 425 | 429 | 500.. => match retry_after(header, now) {
             Some(wait) if wait > PATIENCE => Reply::node(
@@ -169,7 +207,7 @@ fn failure(status: u16, header: Header<'_>, said: &Said, now: SystemTime) -> Rep
                 fault: Fault::Passing {
                     load: match status {
                         409 => Load::Any,
-                        429 | 503 | 529 => Load::TooHigh,
+                        429 | 529 => Load::TooHigh,
                         _ => Load::High,
                     },
                     retry_after,

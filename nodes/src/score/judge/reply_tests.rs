@@ -48,14 +48,21 @@ fn passing_faults() {
 #[test]
 fn faults_that_meet_every_row() {
     for status in [301, 308, 401, 402, 403, 404, 405] {
-        assert!(matches!(fault(status, &json!({})), Fault::Node { .. }), "{status}");
+        assert!(
+            matches!(fault(status, &json!({})), Fault::Node { .. }),
+            "{status}"
+        );
     }
-    let error = |code: &str, param: &str| json!({"error": {"message": "no", "code": code, "param": param}});
+    let error =
+        |code: &str, param: &str| json!({"error": {"message": "no", "code": code, "param": param}});
     for (status, body) in [
         (400, error("unsupported_parameter", "seed")),
         (400, error("x", "response_format")),
         (429, error("insufficient_quota", "")),
-        (200, json!({"error": {"code": 401, "message": "who are you?"}})),
+        (
+            200,
+            json!({"error": {"code": 401, "message": "who are you?"}}),
+        ),
     ] {
         assert!(matches!(fault(status, &body), Fault::Node { .. }), "{body}");
     }
@@ -67,7 +74,11 @@ fn faults_of_a_row() {
     for (status, of_content, body) in [
         (400, true, error("content_policy_violation", "no")),
         (400, true, error("context_length_exceeded", "no")),
-        (400, true, json!({"message": "This model's maximum context length is 512 tokens"})),
+        (
+            400,
+            true,
+            json!({"message": "This model's maximum context length is 512 tokens"}),
+        ),
         (403, true, error("", "Your input was flagged")),
         (413, true, json!("too large")),
         (422, false, json!({"detail": "hm"})),
