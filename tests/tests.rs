@@ -7,6 +7,7 @@ mod crash;
 mod fuzz;
 mod house;
 mod input;
+mod judge;
 mod program;
 mod published;
 mod runs;

@@ -62,6 +62,9 @@ struct GcArgs {
     /// Remove only until the cache is this small (50GB), what was not used for longest first
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
+    /// Remove answers of servers too: they were paid for, and are asked and paid for again when they are needed
+    #[arg(long)]
+    answers: bool,
     /// Say what would go, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -224,6 +227,7 @@ fn keep(args: &GcArgs, cache: &Cache) -> Result<Keep, Problems> {
         keys,
         younger_than: args.older_than,
         max_bytes: args.max_size,
+        answers: !args.answers,
     })
 }
 
@@ -261,6 +265,7 @@ fn tell(args: &GcArgs, cache: &Cache, garbage: &Garbage) {
             "chunks": count(&garbage.chunks),
             "rows": count(&garbage.rows),
             "objects": count(&garbage.objects),
+            "answers": count(&garbage.answers),
             "others": count(&garbage.others),
             "bytes": garbage.bytes,
             "bytes_left": left,
@@ -274,6 +279,7 @@ fn tell(args: &GcArgs, cache: &Cache, garbage: &Garbage) {
         (garbage.chunks.len(), "of chunks"),
         (garbage.rows.len(), "of rows"),
         (garbage.objects.len(), "objects"),
+        (garbage.answers.len(), "files of answers"),
         (garbage.others.len(), "left-overs"),
     ];
     let parts: Vec<String> = counts

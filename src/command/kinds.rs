@@ -171,7 +171,7 @@ fn give_ports(contract: &Contract) {
             give("  more, known at run time");
         }
     }
-    if contract.row_wise {
+    if contract.fails_by_row {
         give(
             "\nPort errors (rows that were quarantined):\n  key  bytes\n  unique_idx  numbers (u64)\n  reason  text",
         );

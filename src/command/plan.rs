@@ -1,13 +1,14 @@
 //! `trommel plan`: what would run, and why.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 use trommel_engine::diagnostics::{Problem, Problems};
-use trommel_engine::plan::Plan;
-use trommel_engine::run::{Count, NodeStatus, State, in_words, inspect};
+use trommel_engine::node::Estimate;
+use trommel_engine::plan::{NodeId, Plan};
+use trommel_engine::run::{Count, NodeStatus, RunError, State, estimates, in_words, inspect};
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::terminal;
@@ -47,21 +48,25 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
     };
     require_files(&plan, &nodes)?;
     let cache = args.cache.open()?;
-    let statuses = inspect(&plan, &nodes, &forced, &cache)
-        .map_err(|e| Problem::error("plan::failed", e.message))?;
+    let failed = |e: RunError| Problem::error("plan::failed", e.message).maybe_help(e.help);
+    let statuses = inspect(&plan, &nodes, &forced, &cache).map_err(failed)?;
+    let estimates = estimates(&plan, &statuses, &cache).map_err(failed)?;
     // What was learnt of files serves the run that follows; a cache that cannot be written to still plans.
     let _ = cache.files.save();
     if args.json {
-        let nodes: Vec<_> = statuses.iter().map(|s| as_json(&plan, s)).collect();
+        let nodes: Vec<_> = statuses
+            .iter()
+            .map(|s| as_json(&plan, s, estimates.get(&s.id)))
+            .collect();
         let text = serde_json::to_string_pretty(&json!({ "pipeline": plan.name, "nodes": nodes }));
         terminal::give(&text.unwrap_or_default());
     } else {
-        terminal::give(&as_text(&plan, &statuses));
+        terminal::give(&as_text(&plan, &statuses, &estimates));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(plan: &Plan, status: &NodeStatus) -> Json {
+fn as_json(plan: &Plan, status: &NodeStatus, estimate: Option<&Estimate>) -> Json {
     let node = plan.node(status.id);
     json!({
         "node": node.name,
@@ -69,12 +74,13 @@ fn as_json(plan: &Plan, status: &NodeStatus) -> Json {
         "state": status.state,
         "rows": status.rows,
         "chunks": status.chunks,
+        "estimate": estimate,
         "reasons": status.reasons,
         "why": in_words(&status.reasons),
     })
 }
 
-fn as_text(plan: &Plan, statuses: &[NodeStatus]) -> String {
+fn as_text(plan: &Plan, statuses: &[NodeStatus], estimates: &HashMap<NodeId, Estimate>) -> String {
     let header = ["node", "kind", "state", "rows", "chunks", "why"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(statuses.iter().map(|status| {
@@ -88,7 +94,31 @@ fn as_text(plan: &Plan, statuses: &[NodeStatus]) -> String {
             in_words(&status.reasons),
         ]
     }));
-    format!("{}\n{}", terminal::columns(&rows), totals(statuses))
+    let mut text = format!("{}\n{}", terminal::columns(&rows), totals(statuses));
+    for status in statuses {
+        if let Some(estimate) = estimates.get(&status.id) {
+            let node = &plan.node(status.id).name;
+            text += &format!("\n{node}: {}", in_few_words(estimate));
+        }
+    }
+    text
+}
+
+/// `1204 requests to send (88 answers are there), about 512000 tokens in and 12040 out, cost about 0.27`.
+fn in_few_words(estimate: &Estimate) -> String {
+    let most = if estimate.at_most { "at most " } else { "" };
+    let mut words = format!("{most}{} requests to send", estimate.requests);
+    if estimate.answered > 0 {
+        words += &format!(" ({} answers are there)", estimate.answered);
+    }
+    words += &format!(
+        ", about {} tokens in and {} out",
+        estimate.input_tokens, estimate.output_tokens
+    );
+    if let Some(cost) = estimate.cost {
+        words += &format!(", cost about {cost:.2}");
+    }
+    words
 }
 
 /// `20/21`: cached of all.

@@ -22,7 +22,7 @@ fn schema() -> Json {
         let mut config = entry.kind.schema().to_value();
         let name = entry.kind.name();
         rename_definitions(&mut config, name);
-        let row_wise = example_contract(entry).is_some_and(|contract| contract.row_wise);
+        let fails_by_row = example_contract(entry).is_some_and(|contract| contract.fails_by_row);
         if let Some(object) = config.as_object_mut() {
             object.remove("$schema");
             for (name, definition) in object
@@ -39,7 +39,7 @@ fn schema() -> Json {
                 properties.insert("kind".into(), json!({ "const": name }));
                 let about = "names of this node that take several values; ${name} stands for them";
                 properties.insert("matrix".into(), sections::matrix(about));
-                if row_wise {
+                if fails_by_row {
                     let choices = json!({ "enum": ["fail", "quarantine"], "default": "fail" });
                     properties.insert("on_error".into(), choices);
                 }

@@ -9,6 +9,7 @@
 mod clip;
 mod compare;
 mod diverse;
+mod judge;
 mod pipeline;
 mod quickstart;
 mod recorded;

@@ -1,7 +1,9 @@
-//! The content-addressed cache: keys with their manifests, objects, what identities computed.
+//! The content-addressed cache: keys with their manifests, objects, what identities computed,
+//! answers that were paid for.
 //!
 //! Knows tables and files. Knows nothing of nodes, plans or scheduling.
 
+mod answers;
 mod care;
 mod entry;
 mod error;
@@ -18,6 +20,7 @@ mod seal;
 mod store;
 mod sweep;
 
+pub use answers::AnswerStore;
 pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
 pub use entry::{ChunkEntry, Piece, PortEntry, TableEntry};
 pub use error::CacheError;

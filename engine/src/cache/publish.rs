@@ -91,7 +91,8 @@ impl Folders {
     }
 }
 
-fn flush_names(folder: &Path) -> Result<(), CacheError> {
+/// Makes the names in a folder outlast a power cut.
+pub(super) fn flush_names(folder: &Path) -> Result<(), CacheError> {
     let flushed = File::open(folder).and_then(|f| f.sync_all());
     match flushed {
         // Some file systems flush no folders; there is nothing more to do on them.

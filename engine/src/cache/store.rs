@@ -8,6 +8,7 @@
 //! last/ab/DIGEST.entry     what a pipeline's node was made from when it last ran
 //! outputs/ab/DIGEST.entry  what an output file was written from
 //! runs/ID/                 what happened in a run
+//! answers/NAME.log         answers of servers that were paid for (answers.rs)
 //! files                    content digests by (path, size, times, inode) (files.rs)
 //! corrupt/                 what was not as it was stored (guard.rs)
 //! locks/ tmp/ scratch/     who does what just now (lock.rs, sweep.rs)
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::answers::AnswerStore;
 use super::entry::{ChunkEntry, TableEntry};
 use super::guard::Keeper;
 use super::lock::{InUse, use_cache};
@@ -35,6 +37,7 @@ use crate::table::Digest;
 pub struct Cache {
     root: PathBuf,
     pub files: FileDigests,
+    pub answers: AnswerStore,
     pub(super) keeper: Arc<Keeper>,
     folders: Folders,
     _use: Option<InUse>,
@@ -64,6 +67,7 @@ impl Cache {
     pub(super) fn unlocked(root: PathBuf) -> Self {
         Self {
             files: FileDigests::load(root.join("files"), temporary(&root)),
+            answers: AnswerStore::new(&root),
             keeper: Arc::new(Keeper::new(&root, Verify::default())),
             folders: Folders::default(),
             root,

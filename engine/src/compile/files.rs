@@ -62,11 +62,11 @@ fn missing(need: &FileNeed) -> Option<Problem> {
             Ok(_) => return None,
             Err(reason) => (format!("`{key}`: {reason}"), "not there"),
         },
-        FileUse::Folder(path) if path.path().is_file() => (
+        FileUse::Folder(path) | FileUse::FilesIn(path) if path.path().is_file() => (
             format!("`{key}` is a file, not a folder: {}", path.shown()),
             "a file",
         ),
-        FileUse::Folder(path) if !path.path().exists() => (
+        FileUse::Folder(path) | FileUse::FilesIn(path) if !path.path().exists() => (
             format!("`{key}`: there is no folder {}", path.shown()),
             "not there",
         ),
@@ -84,6 +84,7 @@ fn missing(need: &FileNeed) -> Option<Problem> {
     let help = match &need.usage {
         FileUse::File(path)
         | FileUse::Files(path)
+        | FileUse::FilesIn(path)
         | FileUse::Folder(path)
         | FileUse::FolderOf(path) => format!("looked at {}", shown_path(path)),
         FileUse::Program(_) => return None,

@@ -77,7 +77,7 @@ pub(super) fn decode_node(node: &NodeSpec, registry: &Registry) -> Result<Draft,
         );
     }
     if let Some((place, _)) = &on_error
-        && !contract.row_wise
+        && !contract.fails_by_row
     {
         problems.push(
             Problem::error(

@@ -289,7 +289,7 @@ fn port_columns(
             }
         })
         .collect();
-    if contract.row_wise {
+    if contract.fails_by_row {
         let columns = [
             (KEY, ColumnType::Bytes),
             (UNIQUE_IDX, ColumnType::U64),

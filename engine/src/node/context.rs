@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::NodeError;
+use super::{Answers, NodeError};
 use crate::worker::Workers;
 
 /// Where models run.
@@ -112,6 +112,7 @@ pub struct Context<'a> {
     /// A folder of the node's own, removed when the node is done.
     pub scratch: &'a Path,
     pub workers: &'a Workers,
+    pub answers: &'a dyn Answers,
     pub monitor: &'a dyn Monitor,
     pub cancel: &'a AtomicBool,
 }

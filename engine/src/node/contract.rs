@@ -4,6 +4,7 @@
 use crate::diagnostics::Place;
 use crate::table::ColumnType;
 
+use super::estimate::Estimator;
 use super::name::reference_parts;
 use super::program::{CommandLine, ProgramFiles};
 use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
@@ -24,6 +25,10 @@ pub struct Contract {
     pub refusals: Vec<Refusal>,
     /// Each row of the default port depends on one row of the inputs only.
     pub row_wise: bool,
+    /// Rows that cannot be done may be set aside (`on_error: quarantine`).
+    pub fails_by_row: bool,
+    /// What the work will cost, where it costs money.
+    pub estimator: Option<Box<dyn Estimator>>,
     /// The inputs may be of different origins.
     pub unaligned: bool,
 }
@@ -79,6 +84,8 @@ pub enum FileUse {
     File(DataPath),
     /// A file, or all that a glob matches: each counts by content, and their names count too.
     Files(DataPath),
+    /// All files of a folder count by name and content, but for hidden ones and folders in it.
+    FilesIn(DataPath),
     /// Must be there; what is in it counts through the rows that point into it.
     Folder(DataPath),
     /// The folder that a file stands in, as [`FileUse::Folder`]: rows point into it.
@@ -122,6 +129,8 @@ pub enum Permit {
     Exclusive,
     /// The device of the run: a GPU where there is one, else the whole machine.
     Device,
+    /// Nothing: the node waits for a server most of the time.
+    Server,
 }
 
 impl Contract {
@@ -185,6 +194,15 @@ impl Contract {
             key,
             usage: FileUse::Files(path.clone()),
             place: path.place.clone(),
+        });
+    }
+
+    /// All files of a folder.
+    pub fn files_in(&mut self, key: &'static str, folder: &DataPath) {
+        self.files.push(FileNeed {
+            key,
+            usage: FileUse::FilesIn(folder.clone()),
+            place: folder.place.clone(),
         });
     }
 
@@ -264,6 +282,18 @@ impl Contract {
     /// The kind builds a [`super::RowNode`].
     pub fn row_wise(&mut self) {
         self.row_wise = true;
+        self.fails_by_row = true;
+    }
+
+    /// The kind builds a [`super::TableNode`] that names the rows of its input that it cannot do
+    /// ([`super::Outputs::failed`]), as row-wise nodes do.
+    pub fn fails_by_row(&mut self) {
+        self.fails_by_row = true;
+    }
+
+    /// The work is done by a service that takes money: what it comes to is told by `trommel plan`.
+    pub fn estimated(&mut self, estimator: impl Estimator + 'static) {
+        self.estimator = Some(Box::new(estimator));
     }
 
     pub fn unaligned(&mut self) {

@@ -64,6 +64,10 @@ pub trait Outputs {
     /// Appends rows to a port. A port that repeats an input's rows takes only its own columns.
     fn push(&mut self, port: &str, batch: RecordBatch) -> Result<(), NodeError>;
 
+    /// A row that could not be done, by its number in the input whose rows the default port has. Its own columns are to be
+    /// null there. For kinds that say [`super::Contract::fails_by_row`].
+    fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError>;
+
     /// The result depends on whether this file exists: the cache looks again before it is reused.
     fn depends_on_existence(&mut self, path: std::path::PathBuf, exists: bool);
 }

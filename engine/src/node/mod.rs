@@ -2,9 +2,11 @@
 //!
 //! Knows no particular kind, no plan, no cache, no scheduler.
 
+mod answers;
 mod context;
 mod contract;
 mod error;
+mod estimate;
 mod format;
 mod glob;
 mod inputs;
@@ -18,9 +20,11 @@ mod remote;
 
 pub mod prelude;
 
+pub use answers::{Answers, Claim};
 pub use context::{Context, Device, Monitor, NodeEvent};
 pub use contract::{Contract, FileNeed, FileUse, InputNeed, Permit, Port, Read, RowsOf};
 pub use error::NodeError;
+pub use estimate::{Estimate, Estimator};
 pub use format::{Format, OutputContext};
 pub use inputs::{ColumnView, Inputs};
 pub use kind::{Kind, Outputs, RowFailure, RowNode, RowOutput, TableNode, Work};

@@ -8,8 +8,8 @@ pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 
 pub use super::{
-    ColumnRef, ColumnView, CommandLine, Context, Contract, DataPath, Device, Inputs, Kind,
-    ModelRef, NodeError, Outputs, Permit, Remote, RowFailure, RowNode, RowOutput, RowsOf, Secret,
-    TableNode, TableRef, Work,
+    Answers, ColumnRef, ColumnView, CommandLine, Context, Contract, DataPath, Device, Estimate,
+    Estimator, Inputs, Kind, ModelRef, NodeError, Outputs, Permit, Remote, RowFailure, RowNode,
+    RowOutput, RowsOf, Secret, TableNode, TableRef, Work,
 };
 pub use crate::table::{ColumnType, KEY, Table, UNIQUE_IDX};

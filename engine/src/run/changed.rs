@@ -161,9 +161,10 @@ fn of_files(node: &PlanNode, old: &Manifest, new: &Manifest, found: &mut Vec<Rea
 pub(super) fn shown_path(node: &PlanNode, key: &str) -> Option<String> {
     let need = node.contract.files.iter().find(|need| need.key == key)?;
     Some(match &need.usage {
-        FileUse::File(path) | FileUse::Files(path) | FileUse::Folder(path) => {
-            path.shown().to_owned()
-        }
+        FileUse::File(path)
+        | FileUse::Files(path)
+        | FileUse::FilesIn(path)
+        | FileUse::Folder(path) => path.shown().to_owned(),
         FileUse::FolderOf(file) => format!("beside {}", file.shown()),
         FileUse::Model(model) => model.shown().to_owned(),
         FileUse::Program(program) => program.command().to_string(),

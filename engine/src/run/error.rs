@@ -44,6 +44,12 @@ impl From<CacheError> for RunError {
     }
 }
 
+impl From<CacheError> for NodeError {
+    fn from(error: CacheError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
 impl From<arrow::error::ArrowError> for RunError {
     fn from(error: arrow::error::ArrowError) -> Self {
         Self::new(error.to_string())

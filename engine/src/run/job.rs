@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::answers::Shared;
 use super::changed::{known_reasons, reasons};
 use super::last::remember;
 use super::stream::Stream;
@@ -25,6 +26,8 @@ pub(super) struct Job<'a> {
     pub listener: &'a dyn Listener,
     /// What the node gives, for those who read it while it runs.
     pub stream: &'a Stream,
+    /// What servers have said to this and other runs.
+    pub answers: Shared<'a>,
 }
 
 /// A job's end.
@@ -60,6 +63,7 @@ impl Job<'_> {
             device: self.device,
             scratch,
             workers: self.workers,
+            answers: &self.answers,
             monitor: self,
             cancel: self.cancel,
         }
@@ -109,7 +113,7 @@ impl Job<'_> {
         let start = Instant::now();
         let scratch = self.cache.scratch()?;
         let context = self.context(scratch.path());
-        let (tables, computed) = self.patiently(|| {
+        let (tables, computed, quarantined) = self.patiently(|| {
             let Work::Table(mut worker) = self.node.config.build()? else {
                 return Err(self.wrong_sort());
             };
@@ -117,7 +121,7 @@ impl Job<'_> {
         })?;
         let did = Did {
             computed,
-            quarantined: 0,
+            quarantined,
             start,
         };
         self.done(tables, full, given, &did)

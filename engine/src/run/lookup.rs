@@ -22,21 +22,20 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
             FileUse::File(path) => {
                 members.insert("content".into(), cache.files.digest(path.path())?);
             }
-            FileUse::Files(path) => {
-                let found = path
-                    .found()
-                    .map_err(|reason| RunError::new(format!("`{}`: {reason}", need.key)))?;
+            FileUse::Files(_) | FileUse::Program(_) => {
+                let found = match &need.usage {
+                    FileUse::Program(program) => program.found(),
+                    FileUse::Files(path) => path.found(),
+                    _ => Ok(Vec::new()),
+                };
+                let found =
+                    found.map_err(|reason| RunError::new(format!("`{}`: {reason}", need.key)))?;
                 for (name, file) in found {
                     members.insert(name, cache.files.digest(&file)?);
                 }
             }
-            FileUse::Program(program) => {
-                let found = program
-                    .found()
-                    .map_err(|reason| RunError::new(format!("`{}`: {reason}", need.key)))?;
-                for (name, file) in found {
-                    members.insert(name, cache.files.digest(&file)?);
-                }
+            FileUse::FilesIn(folder) => {
+                members.insert("content".into(), files_in(folder.path(), cache)?);
             }
             FileUse::Folder(path) | FileUse::FolderOf(path) => {
                 // Rows hold paths into it, so where it stands is part of the content.
@@ -57,6 +56,27 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
         }
     }
     Ok(manifest)
+}
+
+/// All files of a folder in one digest: there may be one for each row.
+fn files_in(folder: &Path, cache: &Cache) -> Result<Digest, RunError> {
+    let fault = |e| RunError::new(format!("cannot read the folder {}: {e}", folder.display()));
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if !hidden && folder.join(&name).is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut digester = Digester::new("trommel.files-in.1");
+    for name in names {
+        let content = cache.files.digest(&folder.join(&name))?;
+        digester.push("name", name.as_encoded_bytes());
+        digester.push("content", content.as_bytes());
+    }
+    Ok(digester.finish())
 }
 
 /// The inputs' tables, cut down to what the node reads.
@@ -194,7 +214,7 @@ pub(super) fn load(
             arrange::table(node, port, &stored.fields, &stored.pieces, inputs, cache)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    if node.contract.row_wise {
+    if node.contract.fails_by_row {
         let errors = match &entry.quarantined {
             Some(errors) => errors,
             None => &arrange::errors_entry(&[], cache)?,

@@ -34,7 +34,7 @@ fn file_bytes(usage: &FileUse, cache: &Cache) -> u64 {
         FileUse::Files(path) => path
             .found()
             .map_or(0, |found| found.iter().map(|(_, file)| size(file)).sum()),
-        FileUse::Folder(_) | FileUse::FolderOf(_) | FileUse::Program(_) => 0,
+        FileUse::FilesIn(_) | FileUse::Folder(_) | FileUse::FolderOf(_) | FileUse::Program(_) => 0,
         FileUse::Model(model) => {
             let Ok(folder) = model.resolve() else {
                 return 0;

@@ -2,11 +2,13 @@
 //!
 //! Prints nothing: it emits events, and listeners show them.
 
+mod answers;
 mod arrange;
 mod changed;
 mod chunk_input;
 mod compare;
 mod error;
+mod estimate;
 mod event;
 mod explain;
 mod inspect;
@@ -27,6 +29,7 @@ mod stream;
 mod tables;
 
 pub use error::RunError;
+pub use estimate::estimates;
 pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
 pub use inspect::{Count, NodeStatus, State, inspect, keys};

@@ -52,6 +52,7 @@ impl Permits {
             held.push(self.memory.clone().acquire_many_owned(memory).await.ok()?);
         }
         match (permit, device) {
+            (Permit::Server, _) => {}
             (Permit::Cpu, _) => held.push(processors(1).await.ok()?),
             (Permit::Device, Device::Cuda(number)) => {
                 let device = self

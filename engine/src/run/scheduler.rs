@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::answers::Shared as Answers;
 use super::job::Job;
 use super::permits::Permits;
 use super::stream::{Ended, Stream};
@@ -105,6 +106,7 @@ impl Shared {
             cancel: &self.stop,
             listener: &*self.listener,
             stream,
+            answers: Answers(&self.cache),
         }
     }
 }

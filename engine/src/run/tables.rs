@@ -1,5 +1,6 @@
 //! Runs a whole-table node: gathers what it pushes into chunks and stores them as they fill.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
@@ -7,20 +8,23 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::FieldRef;
 
 use super::arrange;
+use super::chunk_input::Part;
 use super::job::Job;
+use super::row_failures::failed;
 use super::{NodeTables, RunError};
 use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
-use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowsOf, TableNode};
+use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowFailure, RowsOf, TableNode};
+use crate::plan::PlanNode;
 use crate::table::{CHUNK_ROWS, Chunk, Table};
 
-/// Runs the node; gives its tables and the rows of its default port.
+/// Runs the node; gives its tables, the rows of its default port, and how many of them failed.
 pub(super) fn run(
     job: &Job<'_>,
     full: &Manifest,
     inputs: &[Table],
     worker: &mut dyn TableNode,
     context: &Context<'_>,
-) -> Result<(NodeTables, usize), RunError> {
+) -> Result<(NodeTables, usize, usize), RunError> {
     let start = std::time::Instant::now();
     let node = job.node;
     if !node.contract.unaligned {
@@ -46,12 +50,17 @@ pub(super) fn run(
             .map(|(number, port)| Gathered::new(number, port, job, inputs))
             .collect::<Result<_, _>>()?,
         existence: Existence::default(),
+        failures: Vec::new(),
     };
     worker.table(&given, &mut gather, context)?;
     context.check_cancelled()?;
     let Gather {
-        ports, existence, ..
+        ports,
+        existence,
+        failures,
+        ..
     } = gather;
+    let quarantined = set_aside(node, &failures, inputs)?;
     let ports = ports
         .into_iter()
         .map(|port| port.finish(job, inputs))
@@ -60,19 +69,57 @@ pub(super) fn run(
         manifest: full.clone(),
         ports,
         existence: !existence.0.is_empty(),
-        quarantined: None,
+        quarantined: if quarantined.is_empty() {
+            None
+        } else {
+            Some(arrange::errors_entry(&quarantined, job.cache)?)
+        },
         seconds: start.elapsed().as_secs_f64(),
     };
     job.cache.put_table(full.key(), &entry, &existence)?;
     let tables = super::lookup::load(node, &entry, inputs, job.cache)?;
     let rows = tables.ports.first().map_or(0, Table::rows);
-    Ok((tables, rows))
+    Ok((tables, rows, quarantined.len()))
+}
+
+/// The rows that the node could not do, chunk by chunk as of row-wise nodes.
+fn set_aside(
+    node: &PlanNode,
+    failures: &[RowFailure],
+    inputs: &[Table],
+) -> Result<Vec<arrange::Quarantined>, RunError> {
+    let RowsOf::Input(key) = node.contract.ports[0].rows else {
+        return Ok(Vec::new());
+    };
+    if failures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows_of = arrange::input(node, key, inputs)?;
+    let mut by_row: BTreeMap<usize, &str> = BTreeMap::new();
+    for failure in failures {
+        by_row.insert(failure.row, &failure.reason);
+    }
+    let mut quarantined = Vec::new();
+    let mut first = 0;
+    for chunk in rows_of.chunks() {
+        let rows = by_row.range(first..first + chunk.rows);
+        let rows: Vec<(usize, String)> = rows
+            .map(|(row, reason)| (row - first, (*reason).to_owned()))
+            .collect();
+        if !rows.is_empty() {
+            let fields = rows_of.fields();
+            quarantined.extend(failed(node, &rows, Part { fields, chunk })?);
+        }
+        first += chunk.rows;
+    }
+    Ok(quarantined)
 }
 
 struct Gather<'a> {
     job: &'a Job<'a>,
     ports: Vec<Gathered<'a>>,
     existence: Existence,
+    failures: Vec<RowFailure>,
 }
 
 /// What has been pushed to one port.
@@ -96,6 +143,16 @@ impl Outputs for Gather<'_> {
             .find(|p| p.port.name == port)
             .ok_or_else(|| NodeError::new(format!("{kind} has no port `{port}`")))?;
         gathered.push(batch, self.job).map_err(NodeError::from)
+    }
+
+    fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError> {
+        let node = self.job.node;
+        if !node.contract.fails_by_row {
+            let kind = node.kind_name();
+            return Err(NodeError::new(format!("{kind} does not fail by row")));
+        }
+        self.failures.push(failure);
+        Ok(())
     }
 
     fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {

@@ -6,6 +6,7 @@ pub mod clip;
 pub mod command;
 pub mod expr;
 pub mod image;
+pub mod judge;
 mod measures;
 pub mod model;
 #[cfg(test)]
@@ -28,6 +29,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<image::Image>::NEW,
         source: include_str!("image.rs"),
+    },
+    Entry {
+        kind: &Erased::<judge::Judge>::NEW,
+        source: include_str!("judge.rs"),
     },
     Entry {
         kind: &Erased::<text::Text>::NEW,

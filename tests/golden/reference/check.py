@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from . import stage1, stage2
+from . import judge, stage1, stage2
 from .clip import Clip
 from .text import prompt, sample_text, tokenise
 from .tiny import llama_tokenizer
@@ -55,6 +55,7 @@ def run(root):
     records = c.json("data/llava_instruct.json")
     hyper = c.json("hyper.json")
     _text(c, records)
+    _judge(c, len(records))
     patches = _clip(c, records)
     tokens = _tokens(c, records, hyper["stage1"]["max_len"])
     _stage1(c, records, tokens, patches, hyper["stage1"])
@@ -62,6 +63,14 @@ def run(root):
     _units(c)
     print("all agree" if not c.failed else f"{len(c.failed)} comparisons FAILED: {c.failed}")
     return not c.failed
+
+
+def _judge(c, count):
+    golden, processed = c.json("golden/3_gpt/raw_score.json"), c.json("golden/3_gpt/processed_score.json")
+    answers = (c.json(f"data/gpt_responses/gpt-3.5-turbo-1106/{i}.json") for i in range(count))
+    marks = [judge.mark(answer["choices"][0]["message"]["content"]) for answer in answers]
+    c.same("marks of the judge", [(m, golden[str(i)]) for i, m in enumerate(marks)])
+    c.near("marks, filled with the mean", [(m, processed[str(i)]) for i, m in enumerate(judge.filled(marks))], 1e-12)
 
 
 def _text(c, records):

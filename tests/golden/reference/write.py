@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from . import data, stage1, stage2, tiny
+from . import data, judge, stage1, stage2, tiny
 from .check import new_vlm, normed_scores, stage1_features, weighted_loss_case
 from .clip import Clip, decode
 from .text import IGNORE, STOP, prompt, sample_text, tokenise
@@ -36,6 +36,7 @@ def outputs(root, hyper, records, extra):
     golden = root / "golden"
     texts = {str(i): {"image": r.get("image"), "text": sample_text(r)} for i, r in enumerate(records)}
     dump(golden / "1_preprocess/text_data.json", texts)
+    _judge(root, len(records))
     patches = _clip(root, records)
     tokens = _tokens(root, records, extra, hyper["stage1"]["max_len"])
     _stage1(root, hyper, records, tokens, patches)
@@ -71,6 +72,15 @@ def _clip(root, records):
         "text_features_raw_0": clip.text_feature(ids[0]), "image_features_raw_0": clip.image_feature(pixels[two[0]])})
     _scores(root, clip, ids, rows, scores)
     return [clip.patches(pixels[r["image"]]) if "image" in r else torch.zeros(0) for r in records]
+
+
+def _judge(root, count):
+    completions = list(judge.completions(count))
+    for number, completion in enumerate(completions):
+        dump(root / f"data/gpt_responses/gpt-3.5-turbo-1106/{number}.json", completion)
+    marks = [judge.mark(c["choices"][0]["message"]["content"]) for c in completions]
+    dump(root / "golden/3_gpt/raw_score.json", dict(enumerate(marks)))
+    dump(root / "golden/3_gpt/processed_score.json", dict(enumerate(judge.filled(marks))))
 
 
 def _image_info(path, rgb):

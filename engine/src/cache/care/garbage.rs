@@ -12,7 +12,7 @@ use super::keep::{Keep, Kept};
 use crate::cache::lock::{abandoned, only_user};
 use crate::cache::store::found;
 use crate::cache::sweep::{left_over, remove};
-use crate::cache::{Cache, CacheError};
+use crate::cache::{Cache, CacheError, answers};
 use crate::table::Digest;
 
 /// A cache that nobody else uses.
@@ -28,6 +28,8 @@ pub struct Garbage {
     pub chunks: Vec<PathBuf>,
     pub rows: Vec<PathBuf>,
     pub objects: Vec<PathBuf>,
+    /// Files of answers, where these are not to be kept.
+    pub answers: Vec<PathBuf>,
     /// Damaged files, and what processes that were killed have left.
     pub others: Vec<PathBuf>,
     /// Of all of these.
@@ -49,6 +51,7 @@ impl Garbage {
             &self.chunks,
             &self.rows,
             &self.objects,
+            &self.answers,
             &self.others,
         ];
         groups.into_iter().flatten()
@@ -110,6 +113,12 @@ impl Cache {
             ..Garbage::default()
         };
         self.leavings(&all, &kept, &mut garbage);
+        if !keep.answers {
+            let old = files_below(&answers::folder(self.root()))
+                .into_iter()
+                .filter(|place| !kept.is_recent(place.modified));
+            old.for_each(|place| garbage.take(&place, |g| &mut g.answers));
+        }
 
         let mut users = users(&all);
         let needed = needed(&all, &kept);

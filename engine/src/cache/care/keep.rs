@@ -18,6 +18,8 @@ pub struct Keep {
     pub younger_than: Option<Duration>,
     /// Remove only until so many bytes are left, what was not used for longest first.
     pub max_bytes: Option<u64>,
+    /// Answers that were paid for. They stay unless somebody says otherwise.
+    pub answers: bool,
 }
 
 impl Default for Keep {
@@ -27,6 +29,7 @@ impl Default for Keep {
             keys: HashSet::new(),
             younger_than: None,
             max_bytes: None,
+            answers: true,
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::inventory::{Place, files_below};
 use crate::cache::entry::{ChunkEntry, TableEntry};
 use crate::cache::guard::{Keeper, Verify, object_of};
-use crate::cache::{Cache, rows, seal, store};
+use crate::cache::{Cache, answers, rows, seal, store};
 use crate::table::{Digest, FileId, Guard, Promise, StoredBatch};
 
 /// A file that is not as it was stored.
@@ -65,6 +65,10 @@ impl Cache {
         if let Some(place) = Place::of(self.root().join("files")) {
             entries += 1;
             check.entry("files", &place);
+        }
+        for place in files_below(&answers::folder(self.root())) {
+            entries += 1;
+            check.answers(&place);
         }
         let mut faults = check.faults.into_inner().unwrap_or_default();
         faults.sort_by(|a, b| a.path.cmp(&b.path));
@@ -148,6 +152,21 @@ impl Check<'_> {
         }
     }
 
+    /// A damaged line is passed over when it is read. The others of its file are worth money, so the file stays.
+    fn answers(&self, place: &Place) {
+        self.bytes.fetch_add(place.bytes, Ordering::Relaxed);
+        let reason = match answers::count(&place.path) {
+            Ok((_, 0)) => return,
+            Ok((whole, damaged)) => {
+                format!("{damaged} answers are damaged and count as not there; {whole} are whole")
+            }
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        if place.path.exists() {
+            self.tell(place, reason, false);
+        }
+    }
+
     fn objects(&self, mut named: impl Iterator<Item = Digest>) -> Result<(), String> {
         match named.find(|object| !self.cache.has_object(*object)) {
             None => Ok(()),
@@ -161,11 +180,15 @@ impl Check<'_> {
         if let Err(error) = &set_aside {
             reason += &format!(" (and it cannot be set aside: {error})");
         }
+        self.tell(place, reason, set_aside.is_ok());
+    }
+
+    fn tell(&self, place: &Place, reason: String, set_aside: bool) {
         let path = place.path.strip_prefix(self.cache.root());
         let fault = Fault {
             path: path.unwrap_or(&place.path).display().to_string(),
             reason,
-            set_aside: set_aside.is_ok(),
+            set_aside,
         };
         if let Ok(mut faults) = self.faults.lock() {
             faults.push(fault);

@@ -33,7 +33,7 @@ pub(crate) fn without_image(turn: &str) -> Cow<'_, str> {
 }
 
 /// Python's `str.strip()`: Unicode white space, and the four separators U+001C to U+001F that Unicode does not count.
-fn strip(text: &str) -> &str {
+pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
 }
 

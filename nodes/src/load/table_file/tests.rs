@@ -17,6 +17,10 @@ impl Outputs for Pushed {
         Ok(())
     }
 
+    fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError> {
+        Err(NodeError::new(failure.reason))
+    }
+
     fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {
         self.looked_at.push((path, exists));
     }
