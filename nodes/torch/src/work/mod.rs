@@ -16,6 +16,7 @@ mod error;
 mod images;
 mod parallel;
 mod score_clip;
+mod score_image_reward;
 mod self_filter;
 #[cfg(test)]
 mod testing;
@@ -56,9 +57,10 @@ pub trait Events {
 
 type Opener = fn(Json, Device) -> Result<Session, WorkError>;
 
-const KINDS: [(&str, Opener); 3] = [
+const KINDS: [(&str, Opener); 4] = [
     ("embed.clip", embed_clip::open),
     ("score.clip", score_clip::open),
+    ("score.image_reward", score_image_reward::open),
     ("train.self_filter", self_filter::open),
 ];
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Activation, LayerConfig};
 use crate::models::config::{ConfigError, divides, from_object, parse, positive, refuse};
 
-const MODEL: &str = "CLIP";
+const MODEL: &str = "config.json of the CLIP model";
 
 /// Sizes of both towers.
 #[derive(Debug, Clone, PartialEq)]
