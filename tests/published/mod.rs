@@ -9,6 +9,7 @@
 mod clip;
 mod compare;
 mod diverse;
+mod image_reward;
 mod judge;
 mod pipeline;
 mod quickstart;

@@ -5,8 +5,9 @@ use std::io::{Cursor, ErrorKind};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::ImageError;
+use crate::samples::{only_keyed, samples};
 use crate::jpeg::decode_jpeg;
-use crate::mode::{Mode, Picture, RgbImage};
+use crate::mode::{Mode, Picture, RgbImage, Samples};
 
 /// Above this many pixels PIL takes a file for a decompression bomb and raises.
 pub const MAX_PIXELS: u64 = 178_956_970;
@@ -26,7 +27,8 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
     Ok(decode_picture(bytes)?.into_rgb())
 }
 
-fn decode_picture(bytes: &[u8]) -> Result<Picture, ImageError> {
+/// Decodes an image file in its own mode.
+pub(crate) fn decode_picture(bytes: &[u8]) -> Result<Picture, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -97,6 +99,7 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<Picture, ImageError
     ) {
         return Err(unsupported());
     }
+    let samples = samples(bytes, format, in_file);
     let image = DynamicImage::from_decoder(decoder).map_err(fail)?;
     let high = |v: Vec<u16>| v.into_iter().map(|v| (v >> 8) as u8).collect();
     let (mode, data) = match image {
@@ -106,7 +109,7 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<Picture, ImageError
         DynamicImage::ImageRgba8(i) => (Mode::Rgba, i.into_raw()),
         DynamicImage::ImageLuma16(i) => (Mode::L, saturate(i.into_raw())),
         // Grey with `tRNS` comes with an alpha channel that its file does not have: PIL opens it as I;16.
-        DynamicImage::ImageLumaA16(i) if in_file == ExtendedColorType::L16 => {
+        DynamicImage::ImageLumaA16(i) if samples == Samples::Deep => {
             (Mode::La, saturate(i.into_raw()))
         }
         DynamicImage::ImageLumaA16(i) => (Mode::La, high(i.into_raw())),
@@ -114,11 +117,17 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<Picture, ImageError
         DynamicImage::ImageRgba16(i) => (Mode::Rgba, high(i.into_raw())),
         _ => return Err(unsupported()),
     };
-    Ok(Picture {
+    let picture = Picture {
         width: width as usize,
         height: height as usize,
         mode,
+        samples,
         data,
+    };
+    Ok(if only_keyed(bytes, format) {
+        picture.without_alpha()
+    } else {
+        picture
     })
 }
 

@@ -24,6 +24,20 @@ pub enum ImageError {
         pixels: u64,
         limit: u64,
     },
+    #[error(
+        "16-bit grey (PIL's mode I;16) is not resized by this model's own transform; convert the image to 8 bits a channel"
+    )]
+    DeepGrey,
+    #[error(
+        "the image is {width} x {height} pixels: with the short side at {side}, the long one would be {long}; at most {limit} are made"
+    )]
+    TooThin {
+        width: usize,
+        height: usize,
+        side: usize,
+        long: usize,
+        limit: usize,
+    },
     #[error("the image has no pixels: it says it is {width} x {height}")]
     NoPixels { width: u64, height: u64 },
     #[error("the {format} file is cut off: its {bytes} bytes end before the image does")]

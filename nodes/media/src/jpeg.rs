@@ -4,7 +4,7 @@ use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
 use crate::ImageError;
 use crate::decode::check_size;
-use crate::mode::{Mode, Picture};
+use crate::mode::{Mode, Picture, Samples};
 
 /// libjpeg's warnings start with these; PIL takes the image all the same.
 const WARNINGS: [&str; 7] = [
@@ -58,6 +58,7 @@ pub(crate) fn decode_jpeg(bytes: &[u8]) -> Result<Picture, ImageError> {
         width,
         height,
         mode,
+        samples: Samples::Smooth,
         data,
     })
 }

@@ -25,16 +25,39 @@ pub(crate) enum Mode {
     Cmyk,
 }
 
+/// What PIL does with the values of a file when it resizes them. Modes `P`, `1` and `I;16` are spread to [`Mode`]s when
+/// they are decoded; this tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Samples {
+    /// Neighbours are mixed.
+    Smooth,
+    /// Entries of a palette, or bits: one of the neighbours is taken.
+    Picked,
+    /// 16-bit grey, which PIL does not resize.
+    Deep,
+}
+
 /// An image in its own mode.
 #[derive(Debug)]
 pub(crate) struct Picture {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) mode: Mode,
+    pub(crate) samples: Samples,
     pub(crate) data: Vec<u8>,
 }
 
 impl Picture {
+    /// Leaves out an alpha channel that only says which colour of the file is transparent: for PIL it is none.
+    pub(crate) fn without_alpha(self) -> Self {
+        let (mode, data) = match self.mode {
+            Mode::La => (Mode::L, self.data.into_iter().step_by(2).collect()),
+            Mode::Rgba => (Mode::Rgb, spread::<4>(&self.data, |&[r, g, b, _]| [r, g, b])),
+            mode => (mode, self.data),
+        };
+        Self { mode, data, ..self }
+    }
+
     /// PIL's `convert("RGB")`: alpha is dropped, not blended.
     pub(crate) fn into_rgb(self) -> RgbImage {
         let data = match self.mode {
@@ -60,7 +83,7 @@ fn spread<const N: usize>(data: &[u8], rgb: impl Fn(&[u8; N]) -> [u8; 3]) -> Vec
 }
 
 /// a * b / 255, rounded, in PIL's integer form (`MULDIV255`). Never more than `b`.
-fn mul_div_255(a: u8, b: u8) -> u8 {
+pub(crate) fn mul_div_255(a: u8, b: u8) -> u8 {
     let t = u32::from(a) * u32::from(b) + 128;
     (((t >> 8) + t) >> 8) as u8
 }
@@ -74,6 +97,7 @@ mod tests {
             width: 1,
             height: 1,
             mode,
+            samples: Samples::Smooth,
             data: data.to_vec(),
         };
         picture.into_rgb().data

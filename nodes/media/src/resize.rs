@@ -25,23 +25,41 @@ pub(crate) struct Window {
 /// The caller makes sure that the sizes are not 0 and that the window lies inside.
 pub(crate) fn resize(
     image: &RgbImage,
-    (width, height): (usize, usize),
+    size: (usize, usize),
     filter: Filter,
     window: &Window,
 ) -> RgbImage {
-    let across = Taps::new(image.width, width, filter, window.columns.clone());
-    let down = Taps::new(image.height, height, filter, window.rows.clone());
-    // Both passes compiled for the widest vectors that this processor has; integers come out the same on all.
-    let data = Arch::new().dispatch(|| {
-        let rows = down.inputs();
-        let middle = horizontal(image, rows.clone(), &across);
-        vertical(&middle, window.columns.len() * 3, rows.start, &down)
-    });
     RgbImage {
         width: window.columns.len(),
         height: window.rows.len(),
-        data,
+        data: resize_channels::<3>(
+            &image.data,
+            (image.width, image.height),
+            size,
+            filter,
+            window,
+        ),
     }
+}
+
+/// The same for pixels of up to four channels: `data` is `[H, W, N]`, and so is what comes out. Channels do not see each other.
+pub(crate) fn resize_channels<const N: usize>(
+    data: &[u8],
+    from: (usize, usize),
+    to: (usize, usize),
+    filter: Filter,
+    window: &Window,
+) -> Vec<u8> {
+    let across = Taps::new(from.0, to.0, filter, window.columns.clone());
+    let down = Taps::new(from.1, to.1, filter, window.rows.clone());
+    // Both passes compiled for the widest vectors that this processor has; integers come out the same on all.
+    Arch::new().dispatch(|| {
+        let rows = down.inputs();
+        let stride = from.0 * N;
+        let needed = &data[rows.start * stride..rows.end * stride];
+        let middle = horizontal::<N>(needed, from.0, &across);
+        vertical(&middle, window.columns.len() * N, rows.start, &down)
+    })
 }
 
 /// For every output position: where its inputs start, and their weights.
@@ -105,16 +123,16 @@ impl Taps {
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-fn horizontal(image: &RgbImage, rows: Range<usize>, taps: &Taps) -> Vec<u8> {
+fn horizontal<const N: usize>(rows: &[u8], width: usize, taps: &Taps) -> Vec<u8> {
     let columns = taps.inputs();
-    let mut out = Vec::with_capacity(rows.len() * taps.starts.len() * 3);
-    // A fourth, empty channel makes a pixel one load.
+    let stride = width * N;
+    let mut out = Vec::with_capacity(rows.len() / stride * taps.starts.len() * N);
+    // Empty channels up to the fourth make a pixel one load.
     let mut wide = vec![[0_u8; 4]; columns.len()];
-    let stride = image.width * 3;
-    for row in image.data[rows.start * stride..rows.end * stride].chunks_exact(stride) {
-        let pixels = &row.as_chunks::<3>().0[columns.clone()];
-        for (wide, &[r, g, b]) in wide.iter_mut().zip(pixels) {
-            *wide = [r, g, b, 0];
+    for row in rows.chunks_exact(stride) {
+        let pixels = &row.as_chunks::<N>().0[columns.clone()];
+        for (wide, pixel) in wide.iter_mut().zip(pixels) {
+            wide[..N].copy_from_slice(pixel);
         }
         for (start, weights) in taps.each() {
             let mut sum = [1_i32 << (BITS - 1); 4];
@@ -123,8 +141,7 @@ fn horizontal(image: &RgbImage, rows: Range<usize>, taps: &Taps) -> Vec<u8> {
                     *sum += i32::from(value) * weight;
                 }
             }
-            let [r, g, b, _] = sum.map(to_byte);
-            out.extend([r, g, b]);
+            out.extend_from_slice(&sum.map(to_byte)[..N]);
         }
     }
     out

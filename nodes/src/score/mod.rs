@@ -6,6 +6,7 @@ pub mod clip;
 pub mod command;
 pub mod expr;
 pub mod image;
+pub mod image_reward;
 pub mod judge;
 mod measures;
 pub mod model;
@@ -29,6 +30,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<image::Image>::NEW,
         source: include_str!("image.rs"),
+    },
+    Entry {
+        kind: &Erased::<image_reward::ImageReward>::NEW,
+        source: include_str!("image_reward.rs"),
     },
     Entry {
         kind: &Erased::<judge::Judge>::NEW,

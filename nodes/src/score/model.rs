@@ -1,4 +1,4 @@
-//! What the two CLIP kinds have in common: their configuration, what they read, their worker.
+//! What the kinds of models over images and texts have in common: their configuration, what they read, their worker.
 
 use serde_json::json;
 use trommel_engine::node::prelude::*;

@@ -95,6 +95,11 @@ impl Weights<'_> {
     /// The tensor `name`, in the kind and on the device that the model is built for. A tensor that does not fit is recorded
     /// and an empty one stands in for it: [`build`] never lets a model with such a tensor out.
     pub fn tensor(&self, name: &str, shape: &[i64]) -> Tensor {
+        self.tensor_of(self.source.kind, name, shape)
+    }
+
+    /// The same in another kind.
+    pub fn tensor_of(&self, kind: Kind, name: &str, shape: &[i64]) -> Tensor {
         let name = self.full(name);
         let problem = match self.source.checkpoint.get(&name) {
             None => Problem::Missing {
@@ -114,17 +119,15 @@ impl Weights<'_> {
                         expected: shape.to_vec(),
                         found,
                     },
-                    Some(kind) => {
-                        let stored = Tensor::from_data_size(&view.data, &found, kind);
-                        return stored
-                            .to_device(self.source.device)
-                            .to_kind(self.source.kind);
+                    Some(stored) => {
+                        let stored = Tensor::from_data_size(&view.data, &found, stored);
+                        return stored.to_device(self.source.device).to_kind(kind);
                     }
                 }
             }
         };
         self.source.problems.borrow_mut().push(problem);
-        Tensor::zeros(vec![0; shape.len()], (self.source.kind, self.source.device))
+        Tensor::zeros(vec![0; shape.len()], (kind, self.source.device))
     }
 
     fn full(&self, name: impl Display) -> String {

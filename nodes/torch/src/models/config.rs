@@ -1,4 +1,4 @@
-//! What all `config.json` readers share: the error, and where a model's settings stand in the file.
+//! What all readers of `config.json` and its like share: the error, and where a model's settings stand in the file.
 
 use std::fmt::Display;
 
@@ -6,15 +6,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// A `config.json` that this program cannot build a model from.
+/// A configuration that this program cannot build a model from. `model` names the file and the model that it is of.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("config.json of the {model} model is not readable: {source}")]
+    #[error("{model} is not readable: {source}")]
     Json {
         model: &'static str,
         source: serde_json::Error,
     },
-    #[error("config.json of the {model} model: {key} is {value}, {expected}")]
+    #[error("{model}: {key} is {value}, {expected}")]
     Value {
         model: &'static str,
         key: &'static str,

@@ -129,6 +129,12 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Tensor {
     Tensor::scaled_dot_product_attention(q, k, v, None::<Tensor>, 0.0, causal, None, grouped)
 }
 
+/// The same, where a token sees those for which `seen` is true, or all. `seen`: bool, broadcast to `[batch, heads, tokens of q,
+/// tokens of k]`; every token must see one at least.
+pub fn attention_to(q: &Tensor, k: &Tensor, v: &Tensor, seen: Option<&Tensor>) -> Tensor {
+    Tensor::scaled_dot_product_attention(q, k, v, seen, 0.0, false, None, false)
+}
+
 /// Scales every row (last axis) to Euclidean length 1.
 pub fn normalise(x: &Tensor) -> Tensor {
     x / x.norm_scalaropt_dim(2, [-1].as_slice(), true)

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+pub mod blip;
 pub mod clip;
 pub mod config;
 pub(crate) mod encoder;

@@ -15,6 +15,7 @@ mod error;
 mod images;
 mod parallel;
 mod recent;
+mod score_image_reward;
 mod self_filter;
 #[cfg(test)]
 mod testing;
@@ -57,9 +58,10 @@ pub trait Events {
 
 type Opener = fn(Json, Device) -> Result<Session, WorkError>;
 
-const KINDS: [(&str, Opener); 3] = [
+const KINDS: [(&str, Opener); 4] = [
     ("embed.clip", clip::open_embedding),
     ("score.clip", clip::open_score),
+    ("score.image_reward", score_image_reward::open),
     ("train.self_filter", self_filter::open),
 ];
 

@@ -9,6 +9,7 @@
 mod behaviour;
 mod clip;
 mod data;
+mod image_reward;
 mod stage1;
 mod step0;
 mod weighted_loss;

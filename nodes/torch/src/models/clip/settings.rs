@@ -7,7 +7,7 @@ use crate::models::config::{ConfigError, divides, from_object, parse, positive, 
 use crate::models::encoder::LayerConfig;
 use crate::models::layers::Activation;
 
-const MODEL: &str = "CLIP";
+const MODEL: &str = "config.json of the CLIP model";
 
 /// Sizes of both towers.
 #[derive(Debug, Clone, PartialEq)]

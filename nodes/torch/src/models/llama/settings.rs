@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::models::config::{ConfigError, divides, parse, positive, refuse};
 
-const MODEL: &str = "LLaMA";
+const MODEL: &str = "config.json of the LLaMA model";
 
 /// Sizes and constants of the decoder. The names are those of the file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
