@@ -5,6 +5,7 @@ mod compile;
 mod crash;
 mod fuzz;
 mod house;
+mod hub;
 mod input;
 mod program;
 mod published;
