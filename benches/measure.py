@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import sys
 import time
 
 
@@ -66,3 +67,27 @@ def measured(command, folder, times, expect="", limit=300, **environment):
         elif took > 60:
             return Measured([took], limit)  # The first run of such a long one will do.
     return Measured(seconds, limit)
+
+
+# Runs a command and notes the most memory that one of its processes had (those included that they waited for).
+PEAK = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
+
+
+def run_with_peak(command, folder, limit=7200, **environment):
+    """Runs a command, which must succeed: its seconds, the memory of its largest process (MB), and what it said."""
+    note = folder / "peak"
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, note, *command], cwd=folder, timeout=limit, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {key: str(value) for key, value in environment.items()},
+    )
+    seconds = time.perf_counter() - begun
+    if done.returncode != 0:
+        raise SystemExit(f"{command} in {folder} gave {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+    return seconds, int(note.read_text()) * 1024 / 1e6, done.stdout

@@ -6,6 +6,7 @@ TROMMEL is the release build of the program; WORK is a folder for data, peers an
 Everything that is compared runs in the same go on the same machine.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -15,9 +16,11 @@ import subprocess
 import sys
 
 import changes
+import extract
 import overhead
 import peers
 import plans
+import torch_env
 import warm
 from measure import text_of
 
@@ -31,6 +34,7 @@ CASES = {
     "overhead": overhead.overhead,
     "planning": lambda bench: bench.cargo("trommel", "planning"),
     "store": lambda bench: bench.cargo("trommel-engine", "store"),
+    "extract": extract.extract,
 }
 
 
@@ -39,8 +43,11 @@ class Bench:
 
     def __init__(self, trommel, work):
         self.trommel, self.work = str(trommel), work
-        self.peers = peers.Peers(work)
         self.rows, self.notes, self.texts = [], {}, {}
+
+    @functools.cached_property
+    def peers(self):
+        return peers.Peers(self.work)
 
     def folder(self, name, anew=False):
         folder = self.work / "cases" / name
@@ -75,11 +82,15 @@ class Bench:
 
     def cargo(self, package, name):
         """A benchmark in Rust, which compares within one process and prints a table of its own."""
-        command = ["cargo", "bench", "--locked", "--quiet", "-p", package, "--bench", name]
-        done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+        self.texts[name] = self.cargo_says(package, name)
+
+    def cargo_says(self, package, name, *arguments, **environment):
+        command = ["cargo", "bench", "--locked", "--quiet", "-p", package, "--bench", name, "--", *map(str, arguments)]
+        environment = os.environ | {key: str(value) for key, value in environment.items()}
+        done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, env=environment)
         if done.returncode != 0:
             raise SystemExit(f"bench: {name} failed")
-        self.texts[name] = done.stdout
+        return done.stdout
 
     def table(self):
         lines = [("case", "trommel", "peer", "its time", "ratio", "target", "met")]
@@ -107,7 +118,8 @@ def main():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = {
         "processors": os.cpu_count(), "memory_gib": round(memory, 1),
-        "system": platform.system(), "python": platform.python_version(), "peers": peers.VERSIONS,
+        "system": platform.system(), "python": platform.python_version(),
+        "peers": peers.VERSIONS | torch_env.VERSIONS,
     }
     results = {"machine": machine, "rows": bench.rows, "notes": bench.notes, "texts": bench.texts}
     (work / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -6,6 +6,7 @@ mod compile;
 mod crash;
 mod fuzz;
 mod house;
+mod hub;
 mod input;
 mod judge;
 mod program;

@@ -73,7 +73,7 @@ fn as_text(node: &PlanNode, explanation: &Explanation) -> String {
     }
     lines.push(match explanation.key {
         Some(key) => format!("key     {key}"),
-        None => "key     not known yet: an input is missing".to_owned(),
+        None => "key     not known yet: an input or a model is missing".to_owned(),
     });
     lines.push(format!(
         "stored  {}",

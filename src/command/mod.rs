@@ -146,7 +146,7 @@ impl PipelineArgs {
         let (plan, warnings) = self.compile()?;
         // What is not there is looked at again for the nodes that run; what is not needed is no news.
         let mut others = Problems::default();
-        let known = ["compile::missing_file", "compile::unneeded"];
+        let known = ["compile::missing_file", TO_FETCH, "compile::unneeded"];
         warnings
             .into_iter()
             .filter(|w| !known.contains(&w.code))
@@ -156,11 +156,15 @@ impl PipelineArgs {
     }
 }
 
+/// The warning of a model that is fetched by the run that needs it.
+const TO_FETCH: &str = "compile::model_to_fetch";
+
 /// Files that `nodes` name and that are not there stop a run before it starts.
 fn require_files(plan: &Plan, nodes: &std::collections::HashSet<NodeId>) -> Result<(), Problems> {
     let mut missing = Problems::default();
     missing_files(plan, nodes)
         .into_iter()
+        .filter(|problem| problem.code != TO_FETCH)
         .map(Problem::into_error)
         .for_each(|p| missing.push(p));
     if missing.is_empty() {

@@ -10,6 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Device;
 use trommel_engine::run::{Listener, RECORDS_KEPT, Recorder, RunOptions, run as run_plan};
+use trommel_hub::Hub;
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::console::{Console, JsonLines};
@@ -82,6 +83,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         device: args.device,
         targets,
         force,
+        models: Arc::new(Hub::from_environment()),
         cancel: cancel.clone(),
     };
     let listener: Arc<dyn Listener> = if args.json {

@@ -12,6 +12,7 @@ use trommel_engine::compile::{CompiledTest, Expectation};
 use trommel_engine::diagnostics::{Problem, Problems, suggest};
 use trommel_engine::node::Device;
 use trommel_engine::run::{Event, Listener, RunOptions, run as run_plan};
+use trommel_hub::Hub;
 
 use super::{PipelineArgs, require_files};
 use crate::expect::{Cell, Difference, What, differences};
@@ -132,6 +133,7 @@ fn run_test(test: &CompiledTest, cache: &Arc<Cache>, device: Device) -> Vec<Diff
     let options = RunOptions {
         device,
         targets: Some(targets),
+        models: Arc::new(Hub::from_environment()),
         ..RunOptions::default()
     };
     let failures = Arc::new(Failures::default());

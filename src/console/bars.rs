@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use trommel_engine::run::Event;
 
+use super::is_progress;
 use super::way::{Way, clock};
 use crate::terminal::say;
 
@@ -120,24 +121,36 @@ impl Board {
             Event::NodeStarted { node, .. } => {
                 // A node that is tried again starts anew.
                 self.take_off(node, screen);
-                self.running.push(Running {
-                    node: node.clone(),
-                    way: Way::new(Instant::now()),
-                    bar: None,
-                });
+                self.put_on(node);
             }
             Event::Chunk { node, .. } | Event::Node { node, .. } => {
-                if let Some(running) = self.running.iter_mut().find(|r| r.node == *node) {
-                    running.way.event(event);
+                let at = self.running.iter().position(|r| r.node == *node);
+                // One that fetches its model has not started yet.
+                let at = at.or_else(|| is_progress(event).then(|| self.put_on(node)));
+                if let Some(at) = at {
+                    self.running[at].way.event(event);
                 }
             }
             Event::NodeDone { node, .. } | Event::NodeFailed { node, .. } => {
                 self.take_off(node, screen);
                 self.ended += 1;
             }
-            Event::NodeCached { .. } | Event::NodeSkipped { .. } => self.ended += 1,
+            Event::NodeCached { node, .. } | Event::NodeSkipped { node, .. } => {
+                self.take_off(node, screen);
+                self.ended += 1;
+            }
             _ => {}
         }
+    }
+
+    /// The place of a new node among those that run.
+    fn put_on(&mut self, node: &str) -> usize {
+        self.running.push(Running {
+            node: node.to_owned(),
+            way: Way::new(Instant::now()),
+            bar: None,
+        });
+        self.running.len() - 1
     }
 
     fn take_off(&mut self, node: &str, screen: &MultiProgress) {

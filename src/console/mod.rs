@@ -96,10 +96,17 @@ fn now_and_then(slow: &mut HashMap<String, Slow>, event: &Event) -> Option<Strin
             let way = Way::new(now);
             slow.insert(node.clone(), Slow { way, said: now });
         }
-        Event::NodeDone { node, .. } | Event::NodeFailed { node, .. } => {
+        Event::NodeDone { node, .. }
+        | Event::NodeFailed { node, .. }
+        | Event::NodeCached { node, .. } => {
             slow.remove(node);
         }
         Event::Chunk { node, .. } | Event::Node { node, .. } => {
+            // One that fetches its model has not started yet.
+            if is_progress(event) && !slow.contains_key(node) {
+                let way = Way::new(now);
+                slow.insert(node.clone(), Slow { way, said: now });
+            }
             let entry = slow.get_mut(node)?;
             entry.way.event(event);
             if now - entry.said >= LINE_EVERY {
@@ -110,6 +117,11 @@ fn now_and_then(slow: &mut HashMap<String, Slow>, event: &Event) -> Option<Strin
         _ => {}
     }
     None
+}
+
+fn is_progress(event: &Event) -> bool {
+    let progress = |said: &NodeEvent| matches!(said, NodeEvent::Progress { .. });
+    matches!(event, Event::Node { said, .. } if progress(said))
 }
 
 /// What an event is worth a line of.

@@ -90,8 +90,8 @@ impl Way {
         let mut parts = Vec::new();
         let (done, fresh, unit) = if self.by_chunks() {
             (self.rows, self.computed, " rows")
-        } else if ["rows", "records"].contains(&self.note.as_str()) {
-            (self.steps, self.steps, " rows")
+        } else if let Some(unit) = unit(&self.note) {
+            (self.steps, self.steps, unit)
         } else {
             (self.steps, self.steps, "")
         };
@@ -110,7 +110,7 @@ impl Way {
             let left = done as f64 * (1.0 - part) / part;
             parts.push(format!("eta {}", clock(left / speed)));
         }
-        if !self.note.is_empty() && !["rows", "records"].contains(&self.note.as_str()) {
+        if !self.note.is_empty() && unit(&self.note).is_none() {
             parts.push(self.note.clone());
         }
         parts.extend(self.gpu.as_mut().and_then(|gpu| gpu.in_words(now)));
@@ -118,6 +118,15 @@ impl Way {
             parts.push(format!("at work for {}", clock(seconds)));
         }
         parts.join(", ")
+    }
+}
+
+/// What a node counts, if that is all its note says.
+fn unit(note: &str) -> Option<&'static str> {
+    match note {
+        "rows" | "records" => Some(" rows"),
+        "MB" => Some(" MB"),
+        _ => None,
     }
 }
 
@@ -212,6 +221,10 @@ mod tests {
         assert_eq!(
             after(2, &[progress(500, None, "records")]),
             "500 rows, 250 rows/s"
+        );
+        assert_eq!(
+            after(2, &[progress(100, Some(1710), "MB")]),
+            "100/1710 MB, 5 %, 50 MB/s, eta 0:32"
         );
         assert_eq!(after(3700, &[]), "at work for 1:01:40");
     }

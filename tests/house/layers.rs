@@ -119,13 +119,16 @@ fn packages_depend_one_way() {
             &[
                 "polars",
                 "tch",
+                "trommel-hub",
+                "ureq",
                 "trommel-nodes",
                 "trommel-media",
                 "trommel-text",
                 "trommel-checkpoint",
             ],
         ),
-        ("nodes", &["tch", "trommel-torch"]),
+        ("nodes", &["tch", "trommel-hub", "trommel-torch"]),
+        ("nodes/hub", &["tch", "polars", "trommel-nodes"]),
         ("nodes/media", &["tch", "trommel-engine", "trommel-nodes"]),
         ("nodes/text", &["tch", "trommel-engine", "trommel-nodes"]),
         (

@@ -2,6 +2,7 @@
 
 mod events;
 pub(crate) mod golden;
+pub(crate) mod hub;
 mod llava;
 mod project;
 mod random;

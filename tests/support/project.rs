@@ -107,6 +107,7 @@ fn settle(command: &mut Command, folder: &Path) {
         .env_remove("TROMMEL_TEST_UNSET")
         .env("TROMMEL_TEST_SECRET", "hunter2")
         .env("HF_HUB_CACHE", "/no/hub/cache")
+        .env("HF_HUB_OFFLINE", "1")
         .env("NO_COLOR", "1");
 }
 

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use crate::diagnostics::{Problem, Problems};
-use crate::node::{FileNeed, FileUse};
+use crate::node::{FileNeed, FileUse, HubModel, ModelPlace};
 use crate::plan::{NodeId, Plan};
 
-/// A warning for each file, folder and model of `nodes` that is not there.
+/// A warning for each file, folder and model of `nodes` that is not there; `compile::model_to_fetch` where a run fetches it.
 pub fn missing_files<S: BuildHasher>(plan: &Plan, nodes: &HashSet<NodeId, S>) -> Problems {
     let mut problems = Problems::default();
     for (id, node) in plan.nodes() {
@@ -70,14 +70,15 @@ fn missing(need: &FileNeed) -> Option<Problem> {
             format!("`{key}`: there is no folder {}", path.shown()),
             "not there",
         ),
-        FileUse::Model(model) => match model.resolve() {
-            Ok(_) => return None,
+        FileUse::Model(model) => match model.place(need.parts) {
+            ModelPlace::Local(_) | ModelPlace::Cached(_) => return None,
+            ModelPlace::Hub(model) => return Some(to_fetch(need, &model)),
             // The sentence names the place that was looked at, which a secret may be part of.
-            Err(_) if model.shown().contains("${env:") => (
+            ModelPlace::Absent(_) if model.shown().contains("${env:") => (
                 format!("`{key}`: there is no model {}", model.shown()),
                 "not there",
             ),
-            Err(tried) => (format!("`{key}`: {tried}"), "not there"),
+            ModelPlace::Absent(tried) => (format!("`{key}`: {tried}"), "not there"),
         },
         _ => return None,
     };
@@ -88,13 +89,31 @@ fn missing(need: &FileNeed) -> Option<Problem> {
         | FileUse::Folder(path)
         | FileUse::FolderOf(path) => format!("looked at {}", shown_path(path)),
         FileUse::Program(_) => return None,
-        FileUse::Model(_) => "a model is a folder relative to the pipeline file, else a hub id org/name that is in the hub cache".into(),
+        FileUse::Model(_) => {
+            "a model is a folder relative to the pipeline file, else a hub id org/name".into()
+        }
     };
     Some(
         Problem::warning("compile::missing_file", message)
             .at(&need.place, label)
             .help(help),
     )
+}
+
+/// A model that a run fetches.
+fn to_fetch(need: &FileNeed, model: &HubModel) -> Problem {
+    let HubModel {
+        shown, looked_at, ..
+    } = model;
+    let message = format!(
+        "`{}`: {shown} is not in the hub cache; a run fetches it",
+        need.key
+    );
+    Problem::warning("compile::model_to_fetch", message)
+        .at(&need.place, "from the hub")
+        .help(format!(
+            "a folder of that name was looked for at {looked_at}"
+        ))
 }
 
 /// The place looked at, unless a secret is part of it.

@@ -5,9 +5,10 @@ use crate::diagnostics::Place;
 use crate::table::ColumnType;
 
 use super::estimate::Estimator;
+use super::model_ref::{ModelPlace, ModelRef};
 use super::name::reference_parts;
 use super::program::{CommandLine, ProgramFiles};
-use super::reference::{ColumnRef, DataPath, ModelRef, TableRef};
+use super::reference::{ColumnRef, DataPath, TableRef};
 
 /// Filled in by [`super::Kind::contract`].
 #[derive(Default)]
@@ -76,6 +77,8 @@ pub struct FileNeed {
     pub key: &'static str,
     pub usage: FileUse,
     pub place: Place,
+    /// Of a model: files that it must have where it is one of the hub's, alternatives separated by `|`.
+    pub parts: &'static [&'static str],
 }
 
 #[derive(Clone, Debug)]
@@ -90,7 +93,7 @@ pub enum FileUse {
     Folder(DataPath),
     /// The folder that a file stands in, as [`FileUse::Folder`]: rows point into it.
     FolderOf(DataPath),
-    /// All files of a model count by content.
+    /// The files of a model count by content.
     Model(ModelRef),
     /// All files of a program of the user's count by content, and their names count too.
     Program(ProgramFiles),
@@ -181,54 +184,41 @@ impl Contract {
     }
 
     pub fn file(&mut self, key: &'static str, path: &DataPath) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::File(path.clone()),
-            place: path.place.clone(),
-        });
+        self.need(key, FileUse::File(path.clone()), &path.place);
     }
 
     /// A file or a glob of files ([`DataPath::files`]).
     pub fn files(&mut self, key: &'static str, path: &DataPath) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::Files(path.clone()),
-            place: path.place.clone(),
-        });
+        self.need(key, FileUse::Files(path.clone()), &path.place);
     }
 
     /// All files of a folder.
     pub fn files_in(&mut self, key: &'static str, folder: &DataPath) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::FilesIn(folder.clone()),
-            place: folder.place.clone(),
-        });
+        self.need(key, FileUse::FilesIn(folder.clone()), &folder.place);
     }
 
     pub fn folder(&mut self, key: &'static str, path: &DataPath) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::Folder(path.clone()),
-            place: path.place.clone(),
-        });
+        self.need(key, FileUse::Folder(path.clone()), &path.place);
     }
 
     /// The folder that a file stands in, where `key` would name another.
     pub fn folder_of(&mut self, key: &'static str, file: &DataPath) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::FolderOf(file.clone()),
-            place: file.place.clone(),
-        });
+        self.need(key, FileUse::FolderOf(file.clone()), &file.place);
     }
 
-    pub fn model(&mut self, key: &'static str, model: &ModelRef) {
+    pub fn model(&mut self, key: &'static str, model: &ModelRef) -> &mut FileNeed {
+        self.need(key, FileUse::Model(model.clone()), &model.place)
+    }
+
+    fn need(&mut self, key: &'static str, usage: FileUse, place: &Place) -> &mut FileNeed {
         self.files.push(FileNeed {
             key,
-            usage: FileUse::Model(model.clone()),
-            place: model.place.clone(),
+            usage,
+            place: place.clone(),
+            parts: &[],
         });
+        let last = self.files.len() - 1;
+        &mut self.files[last]
     }
 
     /// A program of the user's, with the `files` under `key` that make it what it is beside those that its command
@@ -240,11 +230,8 @@ impl Contract {
         files: &[DataPath],
         versioned: bool,
     ) {
-        self.files.push(FileNeed {
-            key,
-            usage: FileUse::Program(ProgramFiles::new(command, files, versioned)),
-            place: command.place.clone(),
-        });
+        let files = ProgramFiles::new(command, files, versioned);
+        self.need(key, FileUse::Program(files), &command.place);
     }
 
     /// A port; the first one is the default.
@@ -312,6 +299,22 @@ impl Contract {
             message: message.into(),
             help: help.into(),
         });
+    }
+}
+
+impl FileNeed {
+    /// Files that a model of the hub must have beside its weights, alternatives separated by `|`. Weights among them are
+    /// fetched in place of the usual ones.
+    pub fn parts(&mut self, parts: &'static [&'static str]) {
+        self.parts = parts;
+    }
+
+    /// Where the model is, if this is one.
+    pub fn model_place(&self) -> Option<ModelPlace> {
+        match &self.usage {
+            FileUse::Model(model) => Some(model.place(self.parts)),
+            _ => None,
+        }
     }
 }
 

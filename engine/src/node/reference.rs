@@ -1,4 +1,4 @@
-//! What configurations refer to: tables, columns, files, models and secrets. Each knows its place.
+//! What configurations refer to: tables, columns, files and secrets (models: model_ref.rs). Each knows its place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,15 +12,17 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::diagnostics::{Place, Source};
 use crate::spec::{Data, PATH_MARK, REFERENCE_MARK, SECRET_MARK, take_marked};
 
+use super::model_ref::ModelRef;
+
 /// Text under a mark: the text itself, what may be shown of it, and its place.
-struct Marked {
-    text: String,
-    shown: String,
-    place: Place,
-    written: Arc<Source>,
+pub(super) struct Marked {
+    pub(super) text: String,
+    pub(super) shown: String,
+    pub(super) place: Place,
+    pub(super) written: Arc<Source>,
 }
 
-fn marked<'de, D: Deserializer<'de>>(
+pub(super) fn marked<'de, D: Deserializer<'de>>(
     deserializer: D,
     mark: &'static str,
 ) -> Result<Marked, D::Error> {
@@ -113,15 +115,6 @@ pub struct DataPath {
     pub place: Place,
 }
 
-/// A model: a folder (relative to the pipeline file), else a hub id `org/name`.
-#[derive(Clone, Debug)]
-pub struct ModelRef {
-    text: String,
-    shown: String,
-    written: Arc<Source>,
-    pub place: Place,
-}
-
 /// A value that is never printed, stored or put in a key.
 #[derive(Clone)]
 pub struct Secret {
@@ -157,41 +150,8 @@ impl DataPath {
     }
 }
 
-impl ModelRef {
-    pub fn shown(&self) -> &str {
-        &self.shown
-    }
-
-    /// The folder or file that holds the model, or a sentence that says where it was looked for.
-    pub fn resolve(&self) -> Result<PathBuf, String> {
-        let local = tidy(&self.written.folder().join(&self.text));
-        if local.exists() {
-            return Ok(local);
-        }
-        let is_hub_id = self.text.split('/').count() == 2
-            && !self.text.starts_with(['.', '/'])
-            && self.text.split('/').all(|part| !part.is_empty());
-        // What comes from the environment is not shown.
-        let looked_at = if self.shown == self.text {
-            local.display().to_string()
-        } else {
-            self.shown.clone()
-        };
-        if !is_hub_id {
-            return Err(format!("there is no folder {looked_at}"));
-        }
-        hub_snapshot(&self.text).ok_or_else(|| {
-            format!(
-                "there is neither a folder {looked_at} nor a model {} in the hub cache ({})",
-                self.shown,
-                hub_cache().display()
-            )
-        })
-    }
-}
-
 /// `a/b/../c` as `a/c`, where `a/b` is a plain folder (behind a link, `..` leads elsewhere).
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     use std::path::Component;
     let mut tidied = PathBuf::new();
     for component in path.components() {
@@ -206,26 +166,6 @@ fn tidy(path: &Path) -> PathBuf {
         return PathBuf::from(".");
     }
     tidied
-}
-
-fn hub_cache() -> PathBuf {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
-    from("HF_HUB_CACHE")
-        .or_else(|| from("HF_HOME").map(|h| h.join("hub")))
-        .or_else(|| from("HOME").map(|h| h.join(".cache/huggingface/hub")))
-        .unwrap_or_else(|| PathBuf::from(".cache/huggingface/hub"))
-}
-
-/// The snapshot that `main` names in the hub's cache folder.
-fn hub_snapshot(id: &str) -> Option<PathBuf> {
-    let repository = hub_cache().join(format!("models--{}", id.replace('/', "--")));
-    let revision = std::fs::read_to_string(repository.join("refs/main")).ok()?;
-    let snapshot = repository.join("snapshots").join(revision.trim());
-    snapshot.is_dir().then_some(snapshot)
 }
 
 impl Secret {
@@ -283,21 +223,6 @@ impl<'de> Deserialize<'de> for DataPath {
     }
 }
 
-impl<'de> Deserialize<'de> for ModelRef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let m = marked(deserializer, PATH_MARK)?;
-        if m.text.is_empty() {
-            return Err(serde::de::Error::custom("a model must not be empty"));
-        }
-        Ok(Self {
-            text: m.text,
-            shown: m.shown,
-            written: m.written,
-            place: m.place,
-        })
-    }
-}
-
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let m = marked(deserializer, SECRET_MARK)?;
@@ -326,12 +251,6 @@ impl Serialize for DataPath {
     }
 }
 
-impl Serialize for ModelRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.shown)
-    }
-}
-
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.shown)
@@ -344,6 +263,6 @@ text_schema!(DataPath, "path", "a path, relative to the pipeline file");
 text_schema!(
     ModelRef,
     "model",
-    "a folder, relative to the pipeline file, else a hub id org/name"
+    "a folder, relative to the pipeline file, else a hub id org/name or org/name@revision"
 );
 text_schema!(Secret, "secret", "a secret, written ${env:NAME}");

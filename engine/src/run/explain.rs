@@ -17,7 +17,7 @@ use crate::table::Digest;
 /// A node's key in its parts.
 pub struct Explanation {
     pub status: NodeStatus,
-    /// None where an input is known only when a node above has run.
+    /// None where an input is known only when a node above has run, or a model only when it has been fetched.
     pub key: Option<Digest>,
     pub stored: bool,
     /// The node has been run before, under the same name in the same file.
@@ -41,7 +41,7 @@ pub struct Part {
     pub now: Option<Json>,
     /// The same of the last run; null where the part was not there then.
     pub before: Option<Json>,
-    /// The node that has to run before this part is known.
+    /// The node that has to run before this part is known: one above, or this one, which fetches its model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// It differs from the last run.
@@ -55,20 +55,29 @@ pub fn explain(plan: &Plan, id: NodeId, cache: &Cache) -> Result<Explanation, Ru
     for (other, _) in plan.nodes().filter(|(n, _)| *n != id && above.contains(n)) {
         inspector.node(other, false)?;
     }
+    let inspected = inspector.node(id, false)?;
+    let key = inspected.key();
     let Inspected {
         status,
         manifest,
         unknown,
-    } = inspector.node(id, false)?;
+        to_fetch,
+    } = inspected;
     let node = plan.node(id);
     let before = last(plan, node, cache).map(|last| last.manifest);
     let mut parts = parts(&manifest, before.as_ref());
-    wait(plan, node, &unknown, &mut parts);
+    for &number in &unknown {
+        let above = &plan.node(node.inputs[number].from).name;
+        wait("input", &input_name(node, number), above, &mut parts);
+    }
+    for model in to_fetch {
+        wait("file", model, &node.name, &mut parts);
+    }
     for part in &mut parts {
         name_for_readers(node, part);
     }
     Ok(Explanation {
-        key: unknown.is_empty().then(|| manifest.key()),
+        key,
         stored: status.tables.is_some(),
         ran_before: before.is_some(),
         parts,
@@ -151,31 +160,27 @@ fn members(
     }
 }
 
-/// Marks what is not known yet, and names it where the last run knew nothing of it either.
-fn wait(plan: &Plan, node: &PlanNode, unknown: &[usize], parts: &mut Vec<Part>) {
-    for &number in unknown {
-        let input = &node.inputs[number];
-        let waits_for = Some(plan.node(input.from).name.clone());
-        let name = input_name(node, number);
-        let mut there = false;
-        for part in parts
-            .iter_mut()
-            .filter(|p| p.part == "input" && p.name == name && p.now.is_none())
-        {
-            (part.changed, part.waits_for) = (false, waits_for.clone());
-            there = true;
-        }
-        if !there {
-            parts.push(Part {
-                part: "input",
-                name,
-                member: None,
-                now: None,
-                before: None,
-                waits_for,
-                changed: false,
-            });
-        }
+/// Marks a part that is known when the node `waits_for` has run, and names it where the last run knew nothing of it either.
+fn wait(what: &'static str, name: &str, waits_for: &str, parts: &mut Vec<Part>) {
+    let waits_for = Some(waits_for.to_owned());
+    let mut there = false;
+    for part in parts
+        .iter_mut()
+        .filter(|p| p.part == what && p.name == name && p.now.is_none())
+    {
+        (part.changed, part.waits_for) = (false, waits_for.clone());
+        there = true;
+    }
+    if !there {
+        parts.push(Part {
+            part: what,
+            name: name.to_owned(),
+            member: None,
+            now: None,
+            before: None,
+            waits_for,
+            changed: false,
+        });
     }
 }
 

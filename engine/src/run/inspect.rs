@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::changed::{known_reasons, quarantined, reasons};
 use super::chunk_input::{ChunkInput, parts};
-use super::lookup::{input_digests, input_name, input_tables, load, manifest_base};
+use super::lookup::{input_digests, input_name, input_tables, load, manifest_base_but};
+use super::models::to_fetch;
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
 use crate::plan::{NodeId, Plan, PlanNode};
@@ -39,7 +40,7 @@ pub enum State {
     /// It runs, but only for some of its rows.
     Partial,
     Run,
-    /// A node above it runs first, and what that gives decides.
+    /// A node above it runs first, or a model is fetched first, and what that gives decides.
     Unknown,
 }
 
@@ -74,10 +75,7 @@ pub fn keys(plan: &Plan, cache: &Cache) -> Result<Vec<Digest>, RunError> {
     let mut inspector = Inspector::new(plan, cache);
     let mut keys = Vec::new();
     for (id, _) in plan.nodes() {
-        let found = inspector.node(id, false)?;
-        if found.unknown.is_empty() {
-            keys.push(found.manifest.key());
-        }
+        keys.extend(inspector.node(id, false)?.key());
     }
     Ok(keys)
 }
@@ -98,6 +96,16 @@ pub(super) struct Inspected {
     pub manifest: Manifest,
     /// Of inputs that are not known: their number in the node's list.
     pub unknown: Vec<usize>,
+    /// Keys of models that are not known before they are fetched.
+    pub to_fetch: Vec<&'static str>,
+}
+
+impl Inspected {
+    /// The node's key, where all that it is made of is known.
+    pub(super) fn key(&self) -> Option<Digest> {
+        let known = self.unknown.is_empty() && self.to_fetch.is_empty();
+        known.then(|| self.manifest.key())
+    }
 }
 
 impl<'a> Inspector<'a> {
@@ -113,13 +121,27 @@ impl<'a> Inspector<'a> {
     /// To be called for a node after those that it reads.
     pub(super) fn node(&mut self, id: NodeId, forced: bool) -> Result<Inspected, RunError> {
         let node = self.plan.node(id);
-        let base = manifest_base(node, self.cache)?;
-        let mut inspected = match input_tables(node, &|from| self.known.get(&from).cloned()) {
+        let models = to_fetch(node);
+        let keys: Vec<&'static str> = models.iter().map(|(need, _)| need.key).collect();
+        let base = manifest_base_but(node, &keys, self.cache)?;
+        let inputs = input_tables(node, &|from| self.known.get(&from).cloned());
+        let mut inspected = match inputs.filter(|_| keys.is_empty()) {
             Some(inputs) => self.with_inputs(id, node, &base, &inputs)?,
             None => self.without_inputs(id, node, &base)?,
         };
         let status = &mut inspected.status;
         let above = self.uncertain_inputs(node);
+        // A model that is not known did not go away.
+        let of_model =
+            |r: &Reason| matches!(r, Reason::File { key, .. } if keys.contains(&key.as_str()));
+        status.reasons.retain(|reason| !of_model(reason));
+        status
+            .reasons
+            .extend(models.iter().map(|(need, model)| Reason::Fetch {
+                key: need.key.to_owned(),
+                model: model.shown.clone(),
+            }));
+        inspected.to_fetch = keys;
         if forced {
             status.state = State::Run;
             status.reasons = vec![Reason::Forced];
@@ -194,6 +216,7 @@ impl<'a> Inspector<'a> {
             status,
             manifest,
             unknown: Vec::new(),
+            to_fetch: Vec::new(),
         })
     }
 
@@ -231,6 +254,7 @@ impl<'a> Inspector<'a> {
             status,
             manifest,
             unknown,
+            to_fetch: Vec::new(),
         })
     }
 }

@@ -9,7 +9,7 @@ use super::last::remember;
 use super::stream::Stream;
 use super::{Event, Listener, NodeTables, Reason, RunError, in_words, lookup, tables};
 use crate::cache::{Cache, Manifest};
-use crate::node::{Context, Device, Monitor, NodeEvent, Work};
+use crate::node::{Context, Device, ModelSource, Monitor, NodeEvent, Work};
 use crate::plan::{Plan, PlanNode};
 use crate::table::Table;
 use crate::worker::Workers;
@@ -20,6 +20,7 @@ pub(super) struct Job<'a> {
     pub node: &'a PlanNode,
     pub cache: &'a Cache,
     pub workers: &'a Workers,
+    pub models: &'a dyn ModelSource,
     pub device: Device,
     pub forced: bool,
     pub cancel: &'a AtomicBool,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::{NodeTables, RunError, arrange};
+use super::{NodeTables, RunError, arrange, models};
 use crate::cache::{Cache, Manifest, TableEntry};
 use crate::node::FileUse;
 use crate::plan::{NodeId, PlanNode};
@@ -11,12 +11,22 @@ use crate::table::{Digest, Digester, KEY, Table, UNIQUE_IDX, strings};
 
 /// The digests of a node's files, once per run.
 pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, RunError> {
+    manifest_base_but(node, &[], cache)
+}
+
+/// The same without the files under some keys.
+pub(super) fn manifest_base_but(
+    node: &PlanNode,
+    without: &[&str],
+    cache: &Cache,
+) -> Result<Manifest, RunError> {
     let mut manifest = Manifest::new(
         node.kind_name(),
         node.kind.kind.version(),
         node.identity_config.clone(),
     );
-    for need in &node.contract.files {
+    let needs = node.contract.files.iter();
+    for need in needs.filter(|need| !without.contains(&need.key)) {
         let members = manifest.files.entry(need.key.to_owned()).or_default();
         match &need.usage {
             FileUse::File(path) => {
@@ -50,8 +60,7 @@ pub(super) fn manifest_base(node: &PlanNode, cache: &Cache) -> Result<Manifest, 
                 );
             }
             FileUse::Model(model) => {
-                let folder = model.resolve().map_err(RunError::new)?;
-                members.extend(cache.files.model(&folder)?);
+                members.extend(models::members(model, need.parts, cache)?);
             }
         }
     }

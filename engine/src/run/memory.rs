@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::models;
 use crate::cache::Cache;
-use crate::node::FileUse;
+use crate::node::{FileNeed, FileUse};
 use crate::plan::PlanNode;
 use crate::table::Table;
 
@@ -16,7 +17,7 @@ pub(super) fn needed(node: &PlanNode, inputs: &[Table], cache: &Cache) -> u64 {
             .filter(|(input, _)| input.need.key == key)
             .map(|(_, table)| stored_bytes(table));
         let files = node.contract.files.iter().filter(|need| need.key == key);
-        let named = files.map(|need| file_bytes(&need.usage, cache));
+        let named = files.map(|need| file_bytes(need, cache));
         (read.chain(named).sum::<u64>() as f64 * times) as u64
     };
     node.contract.memory.iter().map(of).sum()
@@ -28,8 +29,8 @@ fn stored_bytes(table: &Table) -> u64 {
     objects.into_iter().map(size).sum()
 }
 
-fn file_bytes(usage: &FileUse, cache: &Cache) -> u64 {
-    match usage {
+fn file_bytes(need: &FileNeed, cache: &Cache) -> u64 {
+    match &need.usage {
         FileUse::File(path) => size(path.path()),
         FileUse::Files(path) => path
             .found()
@@ -39,7 +40,7 @@ fn file_bytes(usage: &FileUse, cache: &Cache) -> u64 {
             let Ok(folder) = model.resolve() else {
                 return 0;
             };
-            let files = cache.files.model(&folder).unwrap_or_default();
+            let files = models::members(model, need.parts, cache).unwrap_or_default();
             let within = |name: &String| {
                 let file = folder.join(name);
                 if file.exists() {

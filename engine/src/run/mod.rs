@@ -16,6 +16,7 @@ mod job;
 mod last;
 mod lookup;
 mod memory;
+mod models;
 mod node_run;
 mod outputs;
 mod permits;

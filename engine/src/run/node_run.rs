@@ -11,7 +11,7 @@ use super::permits::Held;
 use super::rows::{RowRun, Step};
 use super::scheduler::Shared;
 use super::stream::{Arrived, Ended, More, Stream};
-use super::{Event, RunError, lookup, memory};
+use super::{Event, RunError, lookup, memory, models};
 use crate::cache::KeyLock;
 use crate::node::{Device, Permit};
 use crate::plan::NodeId;
@@ -80,6 +80,7 @@ impl Run {
     /// A node that needs its inputs as a whole.
     async fn whole(self) -> Result<Finished, Stop> {
         let given = Arc::new(self.given().await?);
+        self.blocking(models::fetch).await?;
         let found = self.look_up(&given).await?;
         let full = match found {
             (_, Some(found)) => return Ok(found),
@@ -110,6 +111,7 @@ impl Run {
     async fn by_rows(self) -> Result<Finished, Stop> {
         let inputs = self.shared.plan.node(self.id).inputs.len();
         let (mut more, mut complete) = self.arrived(&vec![0; inputs]).await?;
+        self.blocking(models::fetch).await?;
         let held = self.permit(Permit::Cpu, 0).await?;
         let base = self.blocking(|job| lookup::manifest_base(job.node, job.cache));
         let base = base.await?;

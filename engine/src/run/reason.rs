@@ -67,6 +67,11 @@ pub enum Reason {
     Quarantined {
         rows: usize,
     },
+    /// A model is fetched from the hub first, and its files decide.
+    Fetch {
+        key: String,
+        model: String,
+    },
     /// These nodes come first, and what they give may be something else than before.
     Upstream {
         nodes: Vec<String>,
@@ -141,6 +146,9 @@ impl fmt::Display for Reason {
             Self::Column { input, columns } => write!(f, "{input} changed{}", beside(columns)),
             Self::Quarantined { rows: 1 } => f.write_str("tries 1 quarantined row again"),
             Self::Quarantined { rows } => write!(f, "tries {rows} quarantined rows again"),
+            Self::Fetch { key, model } => {
+                write!(f, "{key} is fetched from the hub first ({model})")
+            }
             Self::Upstream { nodes } => {
                 write!(f, "upstream may change: {}", some_of(nodes))
             }
@@ -259,6 +267,12 @@ mod tests {
             &file(&["a", "b", "c", "d"], Change::Changed),
             "file of model changed (a, b, c and 1 more)",
             &json!({"reason": "file", "key": "model", "paths": ["a", "b", "c", "d"], "change": "changed"}),
+        );
+        let (key, model) = ("model".into(), "org/name".into());
+        says(
+            &Reason::Fetch { key, model },
+            "model is fetched from the hub first (org/name)",
+            &json!({"reason": "fetch", "key": "model", "model": "org/name"}),
         );
         assert_eq!(
             file(&["a"], Change::Gone).to_string(),

@@ -13,7 +13,7 @@ use super::permits::Permits;
 use super::stream::{Ended, Stream};
 use super::{Event, Listener, NodeTables, Report, RunError, node_run, outputs};
 use crate::cache::{Cache, Manifest};
-use crate::node::Device;
+use crate::node::{Device, ModelSource, NoSource};
 use crate::plan::{NodeId, Plan};
 use crate::worker::Workers;
 
@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub force: HashSet<NodeId>,
     /// The first failure stops the nodes that do not depend on it too.
     pub fail_fast: bool,
+    /// Where models come from that are not on this machine.
+    pub models: Arc<dyn ModelSource>,
     /// Set to stop: what is done by then is in the cache.
     pub cancel: Arc<AtomicBool>,
 }
@@ -50,6 +52,7 @@ impl Default for RunOptions {
             targets: None,
             force: HashSet::new(),
             fail_fast: false,
+            models: Arc::new(NoSource),
             cancel: Arc::default(),
         }
     }
@@ -101,6 +104,7 @@ impl Shared {
             node: self.plan.node(id),
             cache: &self.cache,
             workers: &self.workers,
+            models: &*self.options.models,
             device: self.options.device,
             forced,
             cancel: &self.stop,

@@ -55,7 +55,11 @@ pub fn contract(config: &Config, contract: &mut Contract, column: &str, ty: Colu
         .table("input", &config.input)
         .reads_files(&config.image)
         .reads(&config.text, &[ColumnType::Text]);
-    contract.model("model", &config.model);
+    contract.model("model", &config.model).parts(&[
+        "config.json",
+        "preprocessor_config.json",
+        "tokenizer.json|vocab.json",
+    ]);
     contract
         .port("rows", RowsOf::Input("input"))
         .gives(column, ty);

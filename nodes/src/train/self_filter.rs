@@ -36,7 +36,7 @@ pub struct Config {
     pub vlm: ModelRef,
     /// A CLIP model in Hugging Face form; its vision tower stays as it is.
     pub vision_tower: ModelRef,
-    /// The pretrained projector: `mm_projector.bin` or a safetensors file.
+    /// The pretrained projector: `mm_projector.bin`, a folder (or hub repository) with it, or a safetensors file.
     pub projector: ModelRef,
     /// The prompt template.
     #[serde(default)]
@@ -164,9 +164,15 @@ impl Kind for SelfFilter {
                 )
                 .named();
         }
-        contract.model("vlm", &config.vlm);
-        contract.model("vision_tower", &config.vision_tower);
-        contract.model("projector", &config.projector);
+        contract
+            .model("vlm", &config.vlm)
+            .parts(&["config.json", "tokenizer.model|tokenizer.json"]);
+        contract
+            .model("vision_tower", &config.vision_tower)
+            .parts(&["config.json", "preprocessor_config.json"]);
+        contract
+            .model("projector", &config.projector)
+            .parts(&[PROJECTOR]);
         if let Some(order) = &config.order {
             contract.file("order", order);
         }
@@ -202,7 +208,7 @@ impl Kind for SelfFilter {
         let worker = json!({
             "vlm": resolve(&config.vlm)?,
             "vision_tower": resolve(&config.vision_tower)?,
-            "projector": resolve(&config.projector)?,
+            "projector": projector_file(resolve(&config.projector)?),
             "prompt": config.prompt,
             "image_aspect": config.image_aspect,
             "max_length": config.max_length,
@@ -221,6 +227,14 @@ impl Kind for SelfFilter {
         });
         Ok(Work::table(Remote::new(Self::NAME, worker, config.device)))
     }
+}
+
+/// The name that LLaVA's pretraining gives the projector.
+const PROJECTOR: &str = "mm_projector.bin";
+
+fn projector_file(path: std::path::PathBuf) -> std::path::PathBuf {
+    let within = path.join(PROJECTOR);
+    if within.is_file() { within } else { path }
 }
 
 fn refuse_nonsense(config: &Config, contract: &mut Contract) {
