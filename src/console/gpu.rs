@@ -32,10 +32,7 @@ impl GpuMemory {
     pub(super) fn in_words(&mut self, now: Instant) -> Option<String> {
         if self.asked.is_none_or(|asked| now - asked >= ASK_EVERY) {
             self.asked = Some(now);
-            self.bytes = self
-                .nvml
-                .as_ref()
-                .and_then(|nvml| used(nvml, self.process));
+            self.bytes = self.nvml.as_ref().and_then(|nvml| used(nvml, self.process));
         }
         self.bytes.map(in_words)
     }

@@ -195,7 +195,10 @@ impl Writer {
             .map_err(|e| CacheError::io("write in", folder)(e.error))?;
         // Where there are no locks, nobody takes the file over either.
         let _ = file.try_lock();
-        [Some(folder), folder.parent()].into_iter().flatten().try_for_each(flush_names)?;
+        [Some(folder), folder.parent()]
+            .into_iter()
+            .flatten()
+            .try_for_each(flush_names)?;
         Ok(Self { path, file })
     }
 

@@ -5,9 +5,9 @@ use std::io::{Cursor, ErrorKind};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::ImageError;
-use crate::samples::{only_keyed, samples};
 use crate::jpeg::decode_jpeg;
 use crate::mode::{Mode, Picture, RgbImage, Samples};
+use crate::samples::{only_keyed, samples};
 
 /// Above this many pixels PIL takes a file for a decompression bomb and raises.
 pub const MAX_PIXELS: u64 = 178_956_970;
