@@ -79,7 +79,11 @@ fn compare(folder: &Path) {
     for (number, (row, &theirs)) in rows.iter().zip(&theirs.values).enumerate() {
         let ours = row.image_reward.expect("a reward");
         let images = expected.images.len();
-        let place = format!("text {}, {}", number / images, expected.images[number % images].file);
+        let place = format!(
+            "text {}, {}",
+            number / images,
+            expected.images[number % images].file
+        );
         deviation.absolute(place, ours, theirs.into());
     }
     deviation.end();
@@ -95,7 +99,14 @@ fn an_image_that_the_original_refuses_fails_with_its_name() {
     }
     let rows = [refused, &expected.images[0].file].map(|file| json!({"image": file, "text": "a"}));
     pipeline(&project, &folder, rows.into_iter());
-    let arguments = ["run", "image_reward.yaml", "--device", "cpu", "--to", "reward"];
+    let arguments = [
+        "run",
+        "image_reward.yaml",
+        "--device",
+        "cpu",
+        "--to",
+        "reward",
+    ];
     let outcome = project.run(&arguments);
     assert_eq!(outcome.status, 1, "{outcome}");
     assert!(outcome.stderr.contains(refused), "{outcome}");
@@ -109,12 +120,22 @@ fn a_folder_that_holds_another_model_is_told_by_what_it_lacks() {
         return;
     }
     let copy = |name: &str| {
-        project.file(&format!("model/{name}"), fs::read(folder.join(name)).expect("a file"));
+        project.file(
+            &format!("model/{name}"),
+            fs::read(folder.join(name)).expect("a file"),
+        );
     };
     let row = json!({"image": folder.join("images/rgb.jpg"), "text": "a"});
     pipeline(&project, &project.path("model"), [row].into_iter());
     let fails = |part: &str| {
-        let arguments = ["run", "image_reward.yaml", "--device", "cpu", "--to", "reward"];
+        let arguments = [
+            "run",
+            "image_reward.yaml",
+            "--device",
+            "cpu",
+            "--to",
+            "reward",
+        ];
         let outcome = project.run(&arguments);
         assert_eq!(outcome.status, 1, "{outcome}");
         assert!(outcome.stderr.contains(part), "{part}: {outcome}");

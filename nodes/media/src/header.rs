@@ -25,9 +25,8 @@ pub(crate) fn samples(bytes: &[u8], format: ImageFormat, in_file: ExtendedColorT
         // A palette of grey in its natural order is no palette for PIL.
         ImageFormat::Gif => gif_palette(bytes).is_some_and(|palette| !is_ramp(palette, 3)),
         // .. but two colours are bits at least.
-        ImageFormat::Bmp => bmp_palette(bytes).is_some_and(|(palette, entry)| {
-            palette.len() == 2 * entry || !is_ramp(palette, entry)
-        }),
+        ImageFormat::Bmp => bmp_palette(bytes)
+            .is_some_and(|(palette, entry)| palette.len() == 2 * entry || !is_ramp(palette, entry)),
         _ => false,
     };
     if picked {

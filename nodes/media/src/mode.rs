@@ -52,7 +52,10 @@ impl Picture {
     pub(crate) fn without_alpha(self) -> Self {
         let (mode, data) = match self.mode {
             Mode::La => (Mode::L, self.data.into_iter().step_by(2).collect()),
-            Mode::Rgba => (Mode::Rgb, spread::<4>(&self.data, |&[r, g, b, _]| [r, g, b])),
+            Mode::Rgba => (
+                Mode::Rgb,
+                spread::<4>(&self.data, |&[r, g, b, _]| [r, g, b]),
+            ),
             mode => (mode, self.data),
         };
         Self { mode, data, ..self }

@@ -62,7 +62,10 @@ fn compare(folder: &Path) {
     let read = |image: &Value| std::fs::read(folder.join(image["file"].as_str().unwrap())).unwrap();
     let images = expected["images"].as_array().unwrap();
     assert_eq!(crops.shape(), [images.len(), side, side, 3]);
-    for (image, golden) in images.iter().zip(crops.data().chunks_exact(side * side * 3)) {
+    for (image, golden) in images
+        .iter()
+        .zip(crops.data().chunks_exact(side * side * 3))
+    {
         let ours = crop_in_own_mode(&read(image), side).unwrap();
         let differ = ours.data.iter().zip(golden).filter(|(a, b)| a != b).count();
         assert_eq!(differ, 0, "{}: bytes that differ", image["file"]);

@@ -60,7 +60,10 @@ fn the_vocabulary_may_stand_beside_the_model_and_keep_its_capitals() {
     let tokenizer = BertTokenizer::load(lower.path(), 9).unwrap();
     // [DEC] has a line of its own, so only [ENC] is added.
     assert_eq!(tokenizer.encode("aA é[DEC][ENC]"), [2, 1, 1, 8, 9, 3]);
-    assert_eq!(tokenizer.encode("a A a A a A a A a A"), [2, 5, 5, 5, 5, 5, 5, 5, 3]);
+    assert_eq!(
+        tokenizer.encode("a A a A a A a A a A"),
+        [2, 5, 5, 5, 5, 5, 5, 5, 3]
+    );
     let cased = folder(&vocabulary, r#"{"do_lower_case": false}"#);
     let tokenizer = BertTokenizer::load(cased.path(), 9).unwrap();
     // Composed, however it was written.
@@ -75,10 +78,17 @@ fn what_is_wrong_with_a_vocabulary_is_told() {
     };
     let empty = tempfile::tempdir().unwrap();
     let text = error(empty.path()).to_string();
-    assert!(text.contains("vocab.txt or bert-base-uncased/vocab.txt"), "{text}");
+    assert!(
+        text.contains("vocab.txt or bert-base-uncased/vocab.txt"),
+        "{text}"
+    );
     let other = folder("[PAD]\n[UNK]\n[CLS]\n<mask>\n", "");
     assert!(matches!(error(other.path()), TextError::NoId { token, .. } if token == "[SEP]"));
     let binary = tempfile::tempdir().unwrap();
     fs::write(binary.path().join("vocab.txt"), [0xff, 0xfe, 0]).unwrap();
-    assert!(error(binary.path()).to_string().contains("vocab.txt is not what it should be"));
+    assert!(
+        error(binary.path())
+            .to_string()
+            .contains("vocab.txt is not what it should be")
+    );
 }

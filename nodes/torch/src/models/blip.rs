@@ -56,7 +56,10 @@ impl ImageReward {
     /// [`BlipVision::states`] gives, `[I, 1 + patches, width]` -> float32 `[texts]`.
     pub fn rewards(&self, images: &Tensor, texts: &[Texts]) -> Tensor {
         let first = Tensor::cat(&self.text.first_states(images, texts), 0);
-        let reward = self.head.forward(&first.to_kind(Kind::Float)).squeeze_dim(1);
+        let reward = self
+            .head
+            .forward(&first.to_kind(Kind::Float))
+            .squeeze_dim(1);
         (reward - REWARD_MEAN) / REWARD_STD
     }
 }
@@ -72,7 +75,9 @@ fn load_head(weights: &Weights<'_>, width: i64) -> Linear {
         maps.push((weight, bias.unsqueeze(1)));
         inputs = outputs;
     }
-    let fits = |((weight, _), (outputs, _)): (&(Tensor, Tensor), (i64, usize))| weight.size()[0] == outputs;
+    let fits = |((weight, _), (outputs, _)): (&(Tensor, Tensor), (i64, usize))| {
+        weight.size()[0] == outputs
+    };
     if !maps.iter().zip(HEAD).all(fits) {
         // A stand-in for what was missing cannot be multiplied; such a model never gets out.
         maps.truncate(1);

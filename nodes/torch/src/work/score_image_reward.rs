@@ -17,9 +17,7 @@ use trommel_text::BertTokenizer;
 
 use super::columns::text_column;
 use super::error::words;
-use super::{
-    Precision, RowAnswer, RowWork, Session, WorkError, in_model, parallel, read_settings,
-};
+use super::{Precision, RowAnswer, RowWork, Session, WorkError, in_model, parallel, read_settings};
 use crate::device;
 use crate::models::blip::{
     BlipConfig, BlipTextConfig, BlipVisionConfig, ImageReward, MOST_TOKENS, PIXEL_MEAN, PIXEL_STD,
@@ -221,17 +219,27 @@ fn rows_of_images<'a>(paths: &'a StringArray, texts: &StringArray) -> Vec<(&'a s
 impl ScoreImageReward {
     /// The rows of some images' texts, and as many rewards.
     fn score(&self, samples: &[Sample]) -> (Vec<usize>, Tensor) {
-        let crops = samples.iter().map(|sample| self.reader.pixels(&sample.crop));
+        let crops = samples
+            .iter()
+            .map(|sample| self.reader.pixels(&sample.crop));
         let pixels = Tensor::stack(&crops.collect::<Vec<_>>(), 0)
             .to_device(self.device)
             .to_kind(self.precision.kind());
         let mut texts: Vec<(i64, usize, &[i64])> = Vec::new();
         for (image, sample) in samples.iter().enumerate() {
-            texts.extend(sample.texts.iter().map(|(row, ids)| (image as i64, *row, &ids[..])));
+            texts.extend(
+                sample
+                    .texts
+                    .iter()
+                    .map(|(row, ids)| (image as i64, *row, &ids[..])),
+            );
         }
         // Texts of like length go together, so that little is computed on what fills them up.
         texts.sort_by_key(|(_, _, ids)| ids.len());
-        let batches: Vec<Texts> = texts.chunks(self.batch).map(|texts| self.batch_of(texts)).collect();
+        let batches: Vec<Texts> = texts
+            .chunks(self.batch)
+            .map(|texts| self.batch_of(texts))
+            .collect();
         let rewards = no_grad(|| {
             let images = self.model.vision.states(&pixels);
             self.model.rewards(&images, &batches)

@@ -26,7 +26,11 @@ fn all() -> Vec<Recorded> {
     if other.is_none() {
         eprintln!("TROMMEL_IMAGEREWARD is not set: only the repository's own numbers are checked");
     }
-    [here].into_iter().chain(other).map(|folder| Recorded::read(&folder)).collect()
+    [here]
+        .into_iter()
+        .chain(other)
+        .map(|folder| Recorded::read(&folder))
+        .collect()
 }
 
 impl Recorded {
@@ -37,7 +41,9 @@ impl Recorded {
             text: BlipTextConfig::from_json(&text("med_config.json")).unwrap(),
         };
         let weights = Checkpoint::open(&folder.join("ImageReward.pt")).unwrap();
-        let model = weights::build(&weights, Kind::Float, Device::Cpu, |w| ImageReward::load(w, &config));
+        let model = weights::build(&weights, Kind::Float, Device::Cpu, |w| {
+            ImageReward::load(w, &config)
+        });
         Self {
             model: model.unwrap(),
             file: Checkpoint::open(&folder.join("golden.safetensors")).unwrap(),
@@ -57,7 +63,11 @@ impl Recorded {
             .chunks_exact(side * side * 3)
             .flat_map(|data| {
                 let (width, height, data) = (side, side, data.to_vec());
-                tables.normalise(&trommel_media::RgbImage { width, height, data })
+                tables.normalise(&trommel_media::RgbImage {
+                    width,
+                    height,
+                    data,
+                })
             })
             .collect();
         let side = side as i64;
@@ -68,9 +78,15 @@ impl Recorded {
     fn texts(&self, image: i64, cut: bool) -> Texts {
         let ids = tensor(&self.file, "input_ids");
         let padding = 0;
-        let lengths = ids.ne(padding).sum_dim_intlist([1].as_slice(), false, Kind::Int64);
+        let lengths = ids
+            .ne(padding)
+            .sum_dim_intlist([1].as_slice(), false, Kind::Int64);
         let lengths = Vec::<i64>::try_from(lengths).unwrap();
-        let longest = if cut { lengths.iter().copied().max().unwrap() } else { ids.size()[1] };
+        let longest = if cut {
+            lengths.iter().copied().max().unwrap()
+        } else {
+            ids.size()[1]
+        };
         Texts {
             images: vec![image; lengths.len()],
             ids: ids.narrow(1, 0, longest),
@@ -100,7 +116,9 @@ fn states_and_rewards_of_all_pairs() {
             assert!(deviation < 2e-5, "{name}: {deviation:e}");
         }
         let images = states.size()[0];
-        let batches: Vec<Texts> = (0..images).map(|image| recorded.texts(image, true)).collect();
+        let batches: Vec<Texts> = (0..images)
+            .map(|image| recorded.texts(image, true))
+            .collect();
         let (first, rewards) = no_grad(|| {
             let first = model.text.first_states(&states, &batches);
             (Tensor::stack(&first, 1), model.rewards(&states, &batches))

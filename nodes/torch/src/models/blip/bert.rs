@@ -133,7 +133,13 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: &Tensor, text: &Context, seen: Option<&Tensor>, image: &Context) -> Tensor {
+    fn forward(
+        &self,
+        x: &Tensor,
+        text: &Context,
+        seen: Option<&Tensor>,
+        image: &Context,
+    ) -> Tensor {
         let x = self.attention.forward(x, text, seen);
         let x = self.cross.forward(&x, image, None);
         let inner = self.activation.apply(&self.intermediate.forward(&x));

@@ -131,7 +131,10 @@ mod tests {
         let vision = BlipVisionConfig::from_json("{}").unwrap();
         assert_eq!(vision, BlipVisionConfig::default());
         assert_eq!((vision.patches(), vision.inner()), (196, 4096));
-        assert_eq!(BlipTextConfig::from_json(TEXT_JSON).unwrap().hidden_size, 768);
+        assert_eq!(
+            BlipTextConfig::from_json(TEXT_JSON).unwrap().hidden_size,
+            768
+        );
     }
 
     #[test]
@@ -150,6 +153,9 @@ mod tests {
         assert!(text("\"hidden_size\"", "\"width\"").contains("hidden_size"));
         assert!(text("\"gelu\"", "\"relu\"").contains("relu"));
         let heads = text("_heads\": 12", "_heads\": 11");
-        assert!(heads.starts_with("med_config.json: num_attention_heads is 11"), "{heads}");
+        assert!(
+            heads.starts_with("med_config.json: num_attention_heads is 11"),
+            "{heads}"
+        );
     }
 }

@@ -17,7 +17,10 @@ fn folder() -> PathBuf {
 
 fn session(folder: &Path, more: Json) -> Result<Session, WorkError> {
     let mut config = json!({"model": folder});
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     open(config, Device::Cpu)
 }
 
@@ -40,12 +43,18 @@ fn recorded() -> (RecordBatch, Vec<f32>) {
     let expected = read_json(&folder().join("expected.json"));
     let strings = |list: &str, key: &str| -> Vec<String> {
         let items = expected[list].as_array().unwrap().iter();
-        items.map(|item| item[key].as_str().unwrap().to_owned()).collect()
+        items
+            .map(|item| item[key].as_str().unwrap().to_owned())
+            .collect()
     };
     let (images, texts) = (strings("images", "file"), strings("texts", "text"));
     let path = |file: &String| folder().join(file).to_str().map(str::to_owned);
-    let pairs = texts.iter().flat_map(|text| images.iter().map(move |image| (image, text)));
-    let (paths, texts) = pairs.map(|(image, text)| (path(image), Some(text.as_str()))).unzip();
+    let pairs = texts
+        .iter()
+        .flat_map(|text| images.iter().map(move |image| (image, text)));
+    let (paths, texts) = pairs
+        .map(|(image, text)| (path(image), Some(text.as_str())))
+        .unzip();
     let file = Checkpoint::open(&folder().join("golden.safetensors")).unwrap();
     let rewards = file.require("rewards").unwrap().to_f32().unwrap();
     (batch(paths, texts), rewards.to_vec())
@@ -69,7 +78,11 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
 fn recorded_rewards_whatever_the_batches() {
     let (rows, expected) = recorded();
     let whole = rewards(&mut session(&folder(), json!({})).unwrap(), &rows);
-    assert!(largest(&whole, &expected) < 2e-5, "{:e}", largest(&whole, &expected));
+    assert!(
+        largest(&whole, &expected) < 2e-5,
+        "{:e}",
+        largest(&whole, &expected)
+    );
     let mut by_threes = session(&folder(), json!({"batch_size": 3})).unwrap();
     let in_threes = rewards(&mut by_threes, &rows);
     assert!(largest(&whole, &in_threes) < 5e-6);
@@ -83,7 +96,10 @@ fn recorded_rewards_whatever_the_batches() {
 #[test]
 fn bf16_is_near() {
     let (rows, expected) = recorded();
-    let rough = rewards(&mut session(&folder(), json!({"precision": "bf16"})).unwrap(), &rows);
+    let rough = rewards(
+        &mut session(&folder(), json!({"precision": "bf16"})).unwrap(),
+        &rows,
+    );
     let deviation = largest(&rough, &expected);
     assert!(deviation > 1e-4 && deviation < 0.2, "{deviation}");
 }
@@ -106,7 +122,15 @@ fn a_row_fails_alone_and_a_lacking_one_has_no_reward() {
         path(&whole),
         Some("/nowhere/gone.png".into()),
     ];
-    let texts = vec![Some("a"), Some(""), Some("a"), Some("a"), Some("cup"), None, Some("a")];
+    let texts = vec![
+        Some("a"),
+        Some(""),
+        Some("a"),
+        Some("a"),
+        Some("cup"),
+        None,
+        Some("a"),
+    ];
     let mut session = session(&folder(), json!({"batch_size": 1})).unwrap();
     let answer = session.rows(&batch(images, texts)).unwrap();
     let column = answer.columns.column(0);
@@ -114,7 +138,12 @@ fn a_row_fails_alone_and_a_lacking_one_has_no_reward() {
     assert_eq!(valid, [1]);
     let failed: Vec<usize> = answer.failed.iter().map(|failure| failure.row).collect();
     assert_eq!(failed, [0, 3, 4, 6]);
-    let words = ["cut.jpg: the JPEG file is cut off", "deep.png: 16-bit grey", "cut.jpg", "cannot read /nowhere/gone.png"];
+    let words = [
+        "cut.jpg: the JPEG file is cut off",
+        "deep.png: 16-bit grey",
+        "cut.jpg",
+        "cannot read /nowhere/gone.png",
+    ];
     for (failure, part) in answer.failed.iter().zip(words) {
         assert!(failure.reason.contains(part), "{}", failure.reason);
     }
@@ -148,7 +177,12 @@ fn write_weights(to: &Path, change: impl Fn(TensorSpec) -> Option<TensorSpec>) {
             Some((spec, view.data))
         })
         .collect();
-    write_safetensors(&to.join("ImageReward.safetensors"), tensors, &BTreeMap::new()).unwrap();
+    write_safetensors(
+        &to.join("ImageReward.safetensors"),
+        tensors,
+        &BTreeMap::new(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -157,7 +191,10 @@ fn safetensors_give_the_same_rewards() {
     let copy = copy();
     write_weights(copy.path(), Some);
     let published = rewards(&mut session(&folder(), json!({})).unwrap(), &rows);
-    assert_eq!(published, rewards(&mut session(copy.path(), json!({})).unwrap(), &rows));
+    assert_eq!(
+        published,
+        rewards(&mut session(copy.path(), json!({})).unwrap(), &rows)
+    );
 }
 
 #[test]
@@ -181,8 +218,14 @@ fn weights_that_do_not_fit_are_named() {
         Some(spec)
     });
     let error = refused(copy.path(), json!({}));
-    assert!(error.contains("mlp.layers.4.weight has shape [128, 64], expected [64, 128]"), "{error}");
-    assert!(error.contains("blip.visual_encoder.cls_token has shape [24, 1, 1]"), "{error}");
+    assert!(
+        error.contains("mlp.layers.4.weight has shape [128, 64], expected [64, 128]"),
+        "{error}"
+    );
+    assert!(
+        error.contains("blip.visual_encoder.cls_token has shape [24, 1, 1]"),
+        "{error}"
+    );
     write_weights(copy.path(), |mut spec| {
         if spec.name == "blip.visual_encoder.norm.bias" {
             spec.dtype = Dtype::I32;
@@ -196,13 +239,22 @@ fn weights_that_do_not_fit_are_named() {
 fn a_pickle_that_would_run_something_is_refused() {
     let copy = copy();
     let mut bytes = fs::read(folder().join("ImageReward.pt")).unwrap();
-    let (name, evil) = (b"torch._utils\n_rebuild_tensor_v2\n", b"builtins\nexec__________________\n");
+    let (name, evil) = (
+        b"torch._utils\n_rebuild_tensor_v2\n",
+        b"builtins\nexec__________________\n",
+    );
     assert_eq!(name.len(), evil.len());
-    let at = bytes.windows(name.len()).position(|part| part == name).unwrap();
+    let at = bytes
+        .windows(name.len())
+        .position(|part| part == name)
+        .unwrap();
     bytes[at..at + name.len()].copy_from_slice(evil);
     fs::write(copy.path().join("ImageReward.pt"), bytes).unwrap();
     let error = refused(copy.path(), json!({}));
-    assert!(error.contains("ImageReward.pt") && error.contains("builtins.exec"), "{error}");
+    assert!(
+        error.contains("ImageReward.pt") && error.contains("builtins.exec"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -222,13 +274,22 @@ fn wrong_configurations_and_folders_are_told() {
         error
     };
     let error = change("med_config.json", "vocab_size", json!(70));
-    assert!(error.contains("does the vocabulary belong to this model"), "{error}");
+    assert!(
+        error.contains("does the vocabulary belong to this model"),
+        "{error}"
+    );
     let error = change("med_config.json", "max_position_embeddings", json!(30));
     assert!(error.contains("texts have up to 35 tokens"), "{error}");
     let error = change("vit_config.json", "patch_size", json!(7));
-    assert!(error.contains("vit_config.json: patch_size is 7"), "{error}");
+    assert!(
+        error.contains("vit_config.json: patch_size is 7"),
+        "{error}"
+    );
     let error = refused(copy.path(), json!({}));
-    assert!(error.contains("looked for ImageReward.safetensors, ImageReward.pt"), "{error}");
+    assert!(
+        error.contains("looked for ImageReward.safetensors, ImageReward.pt"),
+        "{error}"
+    );
     fs::write(copy.path().join("med_config.json"), "{").unwrap();
     assert!(refused(copy.path(), json!({})).contains("med_config.json is not readable"));
 }
