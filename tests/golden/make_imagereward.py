@@ -139,7 +139,7 @@ def draw(name, shape):
         return 0.1 * x
     if "embed" in name and "proj" not in name or "token" in name:
         return 0.5 * x
-    return 1.4 * x / x[0].numel() ** 0.5
+    return (1 if name.startswith("mlp") else 1.4) * x / x[0].numel() ** 0.5
 
 
 def make_images(folder):
