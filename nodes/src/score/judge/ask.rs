@@ -12,7 +12,7 @@ use trommel_engine::node::{Claim, prelude::*};
 use trommel_engine::table::Digest;
 
 use super::answer::Answer;
-use super::asker::Asker;
+use super::asker::{Asker, pause_of_row};
 use super::budget::Tokens;
 use super::limiter::Rates;
 use super::reply::{Failure, Fault, Reply};
@@ -42,6 +42,7 @@ pub(super) type Outcome = Option<Result<String, String>>;
 /// Makes the question of a row; none where there is nothing to ask. `Err` says why it cannot be made.
 pub(super) type Questions<'a> = &'a dyn Fn(usize) -> Result<Option<Question>, String>;
 
+#[derive(Clone, Copy)]
 struct Job {
     row: usize,
     /// From 1.
@@ -229,20 +230,20 @@ impl<'a, 'c> Round<'a, 'c> {
         self.context.answers.put(&answers)?;
         for (row, reply, rates) in replies {
             if let Some(flight) = self.flights.remove(&row) {
-                self.settle(flight, reply, &rates);
+                self.settle(&flight, reply, &rates);
             }
         }
         Ok(())
     }
 
-    fn settle(&mut self, flight: Flight, reply: Reply, rates: &Rates) {
+    fn settle(&mut self, flight: &Flight, reply: Reply, rates: &Rates) {
         let now = Instant::now();
         let Flight {
             job,
             guess,
             started,
             ..
-        } = flight;
+        } = *flight;
         match reply {
             Reply::Answer(_, answer) => {
                 self.asker.answered(now, guess, &answer);
@@ -266,7 +267,7 @@ impl<'a, 'c> Round<'a, 'c> {
                 self.stop_for(silent);
                 self.asker.tell_trouble(&reason, self.context);
                 if job.attempt < self.asker.attempts {
-                    let when = now + self.asker.pause_of_row(job.row, job.attempt);
+                    let when = now + pause_of_row(job.row, job.attempt);
                     let attempt = job.attempt + 1;
                     self.later.push((
                         when,
@@ -308,20 +309,21 @@ impl<'a, 'c> Round<'a, 'c> {
         self.outcomes.insert(row, outcome);
     }
 
-    /// Until something may have changed.
+    /// Until something may have changed; a reply ends it early.
     fn nap(&self) -> Duration {
+        if self.held || !self.asker.limiter.has_room() {
+            return NAP;
+        }
         let now = Instant::now();
         let mut nap = NAP;
-        if let Some(due) = self.later.iter().map(|(when, _)| *when).min() {
-            nap = nap.min(due.saturating_duration_since(now));
+        if self.queue.is_empty() {
+            let due = self.later.iter().map(|(when, _)| *when).min();
+            nap = due.map_or(nap, |due| nap.min(due.saturating_duration_since(now)));
+        } else {
+            nap = Duration::ZERO;
         }
-        if self.asker.limiter.has_room()
-            && !self.held
-            && !(self.queue.is_empty() && self.later.is_empty())
-        {
-            nap = nap.min(self.asker.limiter.wait(now));
-        }
-        nap.max(Duration::from_millis(1))
+        let wait = self.asker.limiter.wait(now).min(NAP);
+        nap.max(wait).max(Duration::from_millis(1))
     }
 
     /// Keeps the answers that still arrive; waits for them, but not for long.

@@ -139,15 +139,6 @@ impl Asker {
         })
     }
 
-    /// How long a row waits before it is tried again: longer each time, and not all rows at once.
-    pub(super) fn pause_of_row(&self, row: usize, attempt: u32) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
-        let spread = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        pause
-            .min(LAST_PAUSE)
-            .mul_f64(0.5 + 0.5 * spread as f64 / f64::from(1 << 24))
-    }
-
     /// The end of what may be spent.
     pub(super) fn spent(&self, why: &str) -> NodeError {
         NodeError::new(format!(
@@ -197,5 +188,30 @@ impl Asker {
             self.told_trouble = Some(Instant::now());
             context.warn(format!("{}: {reason}; trying again", self.client.url()));
         }
+    }
+}
+
+/// How long a row waits before it is tried again: longer each time, and not all rows at once.
+pub(super) fn pause_of_row(row: usize, attempt: u32) -> Duration {
+    let pause = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(16));
+    let spread = (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    pause
+        .min(LAST_PAUSE)
+        .mul_f64(0.5 + 0.5 * spread as f64 / f64::from(1 << 24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_wait_longer_each_time_and_not_all_alike() {
+        let pauses: Vec<Duration> = (1..=20).map(|attempt| pause_of_row(7, attempt)).collect();
+        assert!(pauses.is_sorted());
+        assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[0] <= FIRST_PAUSE);
+        assert!(pauses[19] >= LAST_PAUSE / 2 && pauses[19] <= LAST_PAUSE);
+        let others: std::collections::BTreeSet<Duration> =
+            (0..100).map(|row| pause_of_row(row, 3)).collect();
+        assert!(others.len() > 90);
     }
 }

@@ -209,12 +209,14 @@ const LONGEST: f64 = 86400.0;
 impl Config {
     /// Where requests go.
     pub(super) fn url(&self) -> Option<String> {
-        let endpoint = self.endpoint.as_deref()?.trim_end_matches('/');
-        Some(if endpoint.ends_with(PATH) {
-            endpoint.to_owned()
-        } else {
-            format!("{endpoint}{PATH}")
-        })
+        let endpoint = self.endpoint.as_deref()?;
+        let (address, query) = match endpoint.split_once('?') {
+            Some((address, query)) => (address, format!("?{query}")),
+            None => (endpoint, String::new()),
+        };
+        let address = address.trim_end_matches('/');
+        let address = address.strip_suffix(PATH).unwrap_or(address);
+        Some(format!("{address}{PATH}{query}"))
     }
 
     pub(super) fn max_tokens(&self) -> u32 {
@@ -342,5 +344,28 @@ impl Config {
                 "give `price: { input: .., output: .. }`, of a million tokens",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn endpoints_are_taken_with_and_without_their_path() {
+        let url = |endpoint: &str| {
+            let config = json!({ "input": "rows", "endpoint": endpoint, "model": "m" });
+            let config: Config = serde_json::from_value(config).unwrap();
+            config.url().unwrap()
+        };
+        let whole = "https://a.org/v1/chat/completions";
+        for endpoint in ["https://a.org/v1", "https://a.org/v1/", whole] {
+            assert_eq!(url(endpoint), whole);
+        }
+        let azure = "https://a.org/d/gpt/chat/completions?api-version=1";
+        assert_eq!(url(azure), azure);
+        assert_eq!(url("https://a.org/d/gpt?api-version=1"), azure);
     }
 }

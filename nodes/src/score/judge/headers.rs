@@ -113,7 +113,7 @@ mod tests {
         let rates = rates(&header);
         assert_eq!(rates.requests.remaining, Some(59.0));
         assert_eq!(rates.requests.reset, Some(Duration::from_secs(1)));
-        assert_eq!(rates.tokens.reset, Some(Duration::from_secs(360)));
+        assert_eq!(rates.tokens.reset, Some(Duration::from_mins(6)));
     }
 
     #[test]
