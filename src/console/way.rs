@@ -90,7 +90,7 @@ impl Way {
     pub(super) fn in_words(&mut self, now: Instant) -> String {
         let seconds = (now - self.started).as_secs_f64().max(1e-3);
         let mut parts = Vec::new();
-        let (done, fresh, unit) = if self.by_chunks() {
+        let (done, fresh, counted) = if self.by_chunks() {
             (self.rows, self.computed, " rows")
         } else if let Some(unit) = unit(&self.note) {
             (self.steps, self.steps, unit)
@@ -99,13 +99,13 @@ impl Way {
         };
         if done > 0 {
             let of = self.steps_of.filter(|_| !self.by_chunks());
-            parts.push(of.map_or(format!("{done}{unit}"), |of| format!("{done}/{of}{unit}")));
+            parts.push(of.map_or(format!("{done}{counted}"), |of| format!("{done}/{of}{counted}")));
         }
         let part = self.part();
         parts.extend(part.map(|p| format!("{:.0} %", (p * 100.0).floor())));
         let speed = fresh as f64 / seconds;
         if fresh > 0 {
-            parts.push(format!("{}{unit}/s", rate(speed)));
+            parts.push(format!("{}{counted}/s", rate(speed)));
         }
         // What is left may all have to be computed; what was found in the cache says nothing of speed.
         if let Some(part) = part.filter(|&p| p > 0.0 && p < 1.0 && fresh > 0) {
