@@ -176,8 +176,8 @@ impl Evaluate {
 /// The values that scores may have: what is no finite number becomes null.
 fn plain(array: &ArrayRef, expression: &Expression) -> Result<ArrayRef, NodeError> {
     match array.data_type() {
-        DataType::Float32 => finite::<Float32Type>(array, |v| v.is_finite()),
-        DataType::Float64 => finite::<Float64Type>(array, |v| v.is_finite()),
+        DataType::Float32 => finite::<Float32Type>(array, f32::is_finite),
+        DataType::Float64 => finite::<Float64Type>(array, f64::is_finite),
         DataType::Boolean | DataType::Utf8 => Ok(array.clone()),
         whole if whole.is_integer() => Ok(array.clone()),
         other => Err(expression

@@ -24,6 +24,34 @@ impl Value {
     pub(super) fn number(number: Option<f64>) -> Self {
         number.map_or(Self::None, |number| Self::Number(number as f32))
     }
+
+    fn into_count(self) -> Option<u32> {
+        match self {
+            Self::Count(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    fn into_bits(self) -> Option<u64> {
+        match self {
+            Self::Bits(bits) => Some(bits),
+            _ => None,
+        }
+    }
+
+    fn into_word(self) -> Option<&'static str> {
+        match self {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    fn into_number(self) -> Option<f32> {
+        match self {
+            Self::Number(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 /// `part` of `whole`, from 0 to 1; none of nothing.
@@ -85,22 +113,10 @@ pub(super) fn batch(
 
 fn array(ty: ColumnType, values: impl Iterator<Item = Value>) -> ArrayRef {
     match ty {
-        ColumnType::U32 => Arc::new(UInt32Array::from_iter(values.map(|value| match value {
-            Value::Count(count) => Some(count),
-            _ => None,
-        }))),
-        ColumnType::U64 => Arc::new(UInt64Array::from_iter(values.map(|value| match value {
-            Value::Bits(bits) => Some(bits),
-            _ => None,
-        }))),
-        ColumnType::Text => Arc::new(StringArray::from_iter(values.map(|value| match value {
-            Value::Word(word) => Some(word),
-            _ => None,
-        }))),
-        _ => Arc::new(Float32Array::from_iter(values.map(|value| match value {
-            Value::Number(number) => Some(number),
-            _ => None,
-        }))),
+        ColumnType::U32 => Arc::new(values.map(Value::into_count).collect::<UInt32Array>()),
+        ColumnType::U64 => Arc::new(values.map(Value::into_bits).collect::<UInt64Array>()),
+        ColumnType::Text => Arc::new(values.map(Value::into_word).collect::<StringArray>()),
+        _ => Arc::new(values.map(Value::into_number).collect::<Float32Array>()),
     }
 }
 

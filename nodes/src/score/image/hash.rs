@@ -52,7 +52,7 @@ fn low_frequencies(small: &[u8]) -> [f64; LOW * LOW] {
     low
 }
 
-/// The discrete cosine transform (II), y_k = 2 Σ x_n cos(π k (2 n + 1) / 2 N), by halves after Lee (1984). Sums of mirrored
+/// The discrete cosine transform (II), `y_k = 2 Σ x_n cos(π k (2 n + 1) / 2 N)`, by halves after Lee (1984). Sums of mirrored
 /// pairs come first, so that what is 0 by symmetry (all but one frequency of a flat image) comes out as 0 and not as noise,
 /// which would be above or below the median by chance.
 fn dct(values: &[f64]) -> Vec<f64> {

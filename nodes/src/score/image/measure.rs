@@ -26,8 +26,8 @@ pub enum Measure {
     Bytes,
     /// Format by the file's content, as PIL names it: JPEG, PNG, GIF, BMP, WEBP or TIFF.
     Format,
-    /// Variance of the Laplacian of the grey image, 0 or more; low is blurred (or flat). As OpenCV's
-    /// `Laplacian(grey, CV_64F).var()`: the 3 x 3 kernel 0 1 0, 1 -4 1, 0 1 0, borders mirrored without the border pixel.
+    /// Variance of the Laplacian of the grey image, 0 or more; low is blurred (or flat). As
+    /// `cv2.Laplacian(grey, cv2.CV_64F).var()`: the 3 x 3 kernel 0 1 0, 1 -4 1, 0 1 0, borders mirrored without the border pixel.
     Blur,
     /// Mean of the grey image, from 0 (black) to 255.
     Brightness,

@@ -125,7 +125,7 @@ fn add_laplacian(above: &[u8], row: &[u8], below: &[u8], moments: &mut Moments) 
     }
 }
 
-/// The place beside `at`; beyond a border the one on its other side, as OpenCV's `BORDER_REFLECT_101`.
+/// The place beside `at`; beyond a border the one on its other side, `BORDER_REFLECT_101` of `OpenCV`.
 fn mirrored(at: usize, step: isize, length: usize) -> usize {
     match at.checked_add_signed(step) {
         Some(place) if place < length => place,
@@ -163,6 +163,8 @@ pub(super) fn colourfulness(image: &RgbImage) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "of whole numbers, exact")]
+
     use super::*;
 
     fn grey(width: usize, data: &[u8]) -> GreyImage {

@@ -50,7 +50,7 @@ fn value(array: &ArrayRef, name: &str, row: usize) -> Json {
     }
 }
 
-/// Tiny images of every mode and drawn ones, measured by Pillow 10.4, OpenCV, NumPy and imagehash.
+/// Tiny images of every mode and drawn ones, measured by Pillow 10.4, `OpenCV`, NumPy and imagehash.
 #[test]
 fn measures_are_those_of_pil_opencv_and_imagehash() {
     let recorded = recorded();

@@ -37,8 +37,9 @@ pub enum Measure {
     /// n-grams (rounded down) those that occur more than once, by their occurrences, over all occurrences. n is
     /// `char_ngram`. 0 for fewer than n code points. As `character_repetition_filter` of Data-Juicer.
     CharRepetition,
-    /// Share of the word n-grams that occur more than once, from 0 to 1. n is `word_ngram`; words are plain ones (below). 0
-    /// for fewer than n words. As `word_repetition_filter` of Data-Juicer.
+    /// Share of the word n-grams that occur more than once, from 0 to 1. n is `word_ngram`. Words are plain ones: in lower
+    /// case, without what is no letter at both ends, and none where nothing is left. 0 for fewer than n words. As
+    /// `word_repetition_filter` of Data-Juicer.
     WordRepetition,
     /// Code points that are letters or numbers (Unicode `Alphabetic`, `N`) over all, from 0 to 1; null for an empty
     /// text. On ASCII as `alphanumeric_filter` of Data-Juicer.
@@ -50,14 +51,14 @@ pub enum Measure {
     DigitRatio,
     /// Of the letters (Unicode `Alphabetic`) those in upper case (`Uppercase`), from 0 to 1; null without letters.
     UppercaseRatio,
-    /// Of the plain words (below) those among 192 English function words, from 0 to 1; null without words. Running English
+    /// Of the plain words those among 192 English function words, from 0 to 1; null without words. Running English
     /// is above 0.3; keywords, code and other languages are below.
     StopwordRatio,
     /// Shannon entropy of the code points in bits, 0 or more; null for an empty text. English is near 4.2.
     CharEntropy,
-    /// Shannon entropy of the plain words (below) in bits, 0 or more; null without words.
+    /// Shannon entropy of the plain words in bits, 0 or more; null without words.
     WordEntropy,
-    /// Distinct plain words (below) over plain words (type-token ratio), above 0 and up to 1; null without words. Longer
+    /// Distinct plain words over plain words (type-token ratio), above 0 and up to 1; null without words. Longer
     /// texts have lower ratios.
     LexicalDiversity,
 }

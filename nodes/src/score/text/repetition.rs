@@ -120,6 +120,8 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "quotients of the same whole numbers")]
+
     use std::collections::HashMap;
 
     use proptest::prelude::*;
