@@ -82,7 +82,7 @@ impl Way {
         let mut parts = Vec::new();
         let (done, fresh, unit) = if self.by_chunks() {
             (self.rows, self.computed, " rows")
-        } else if let Some(unit) = unit(&self.note) {
+        } else if let Some(unit) = counted(&self.note) {
             (self.steps, self.steps, unit)
         } else {
             (self.steps, self.steps, "")
@@ -102,7 +102,7 @@ impl Way {
             let left = done as f64 * (1.0 - part) / part;
             parts.push(format!("eta {}", clock(left / speed)));
         }
-        if !self.note.is_empty() && unit(&self.note).is_none() {
+        if !self.note.is_empty() && counted(&self.note).is_none() {
             parts.push(self.note.clone());
         }
         if parts.is_empty() {
@@ -113,7 +113,7 @@ impl Way {
 }
 
 /// What a node counts, if that is all its note says.
-fn unit(note: &str) -> Option<&'static str> {
+fn counted(note: &str) -> Option<&'static str> {
     match note {
         "rows" | "records" => Some(" rows"),
         "MB" => Some(" MB"),
