@@ -118,7 +118,7 @@ fn a_run_fetches_and_nothing_else_does() {
 
     let told = bench.run(&["run", "p.yaml"]).succeeded().stderr;
     assert!(
-        told.contains("fetches acme/tiny-clip from the hub: 6 files, 150 KB"),
+        told.contains("fetches acme/tiny-clip from the hub: 6 files, 151 KB"),
         "{told}"
     );
     assert!(told.contains("fetched acme/tiny-clip"), "{told}");
@@ -165,9 +165,12 @@ fn a_model_counts_by_its_files_wherever_they_lie() {
 
 #[test]
 fn a_revision_is_a_model_of_its_own() {
-    let bench = Bench::new(|request| match request.path.ends_with("/revision/v2") {
-        true => Answer::Status(404, "RevisionNotFound"),
-        false => Answer::Usual,
+    let bench = Bench::new(|request| {
+        if request.path.ends_with("/revision/v2") {
+            Answer::Status(404, "RevisionNotFound")
+        } else {
+            Answer::Usual
+        }
     });
     bench
         .project
@@ -255,7 +258,7 @@ fn no_hub_no_model_no_room() {
     let unknown = bench.run(&["run", "p.yaml"]);
     assert_eq!(unknown.status, 1, "{unknown}");
     for part in [
-        "there is no folder [FOLDER]/models/clip",
+        "there is no folder ./models/clip",
         "knows no model models/clip",
     ] {
         assert!(unknown.stderr.contains(part), "{part}: {unknown}");

@@ -35,6 +35,7 @@ pub(crate) struct Request {
 }
 
 /// What becomes of a request.
+#[allow(dead_code, reason = "two test programs share this file")]
 pub(crate) enum Answer {
     Usual,
     /// This status, with this `X-Error-Code`.

@@ -40,7 +40,7 @@ pub fn chosen(names: &[String], parts: &[&str]) -> Vec<String> {
         .filter(|name| asked.contains(name) && is_tensors(name))
         .collect();
     let weights = if asked_weights.is_empty() {
-        weights(&plain().collect())
+        weights(&plain().collect::<Vec<_>>())
     } else {
         asked_weights
     };
@@ -95,7 +95,7 @@ pub fn is_tensors(name: &str) -> bool {
     ["safetensors", "bin", "pt", "pth"].contains(&ending(name))
 }
 
-fn weights<'a>(names: &Vec<&'a str>) -> Vec<&'a str> {
+fn weights<'a>(names: &[&'a str]) -> Vec<&'a str> {
     for (stem, ending) in FORMS {
         let whole = format!("{stem}{ending}");
         let index = format!("{whole}{INDEX}");

@@ -1,8 +1,9 @@
 //! One file of a model: fetched piece by piece, gone on with where it was cut off, checked, and only then given its name.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
@@ -128,11 +129,23 @@ impl Remote<'_> {
             };
             failures = if have > before { 1 } else { failures + 1 };
             if failures > MOST_FAILURES {
-                return Err(error);
+                return Err(self.given_up(error, have));
             }
             pause(self.pause, failures, &error, || progress(have))?;
         }
         file.sync_all().map_err(cannot_write)
+    }
+
+    /// A hub that has given a part of the file was reached.
+    fn given_up(&self, error: HubError, got: u64) -> HubError {
+        match (error, self.about.size) {
+            (HubError::Unreachable { .. }, Some(of)) if got > 0 => HubError::Cut {
+                file: self.name.to_owned(),
+                got,
+                of,
+            },
+            (error, _) => error,
+        }
     }
 
     /// One request: from where the file ends until the connection does.
@@ -192,12 +205,11 @@ impl Remote<'_> {
             }
             digest.update(&piece[..read]);
         }
-        let found: String = digest
-            .finish()
-            .as_ref()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let mut found = String::new();
+        for byte in digest.finish().as_ref() {
+            // Writing to memory cannot fail.
+            let _ = write!(found, "{byte:02x}");
+        }
         Ok(found.eq_ignore_ascii_case(etag))
     }
 }
@@ -225,6 +237,6 @@ pub(crate) fn pause(
     }
 }
 
-fn remove(path: &PathBuf) -> Result<(), HubError> {
+fn remove(path: &Path) -> Result<(), HubError> {
     fs::remove_file(path).map_err(HubError::io("remove", path))
 }

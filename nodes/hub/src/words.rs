@@ -104,9 +104,10 @@ fn refused(
     } = model;
     let hub = settings.shown_endpoint();
     // The page's address without the revision; of a name from the environment nothing is shown.
-    let page = match shown.contains("${") {
-        true => format!("the model's page on {hub}"),
-        false => format!("{hub}/{}", id.repository()),
+    let page = if shown.contains("${") {
+        format!("the model's page on {hub}")
+    } else {
+        format!("{hub}/{}", id.repository())
     };
     let token = if settings.token.is_some() {
         "the token of HF_TOKEN (or of the token file) is not one of an account that may read it"
@@ -155,9 +156,10 @@ fn refused(
 
 fn revision(model: &HubModel) -> &str {
     // One from the environment stays a name.
-    match model.shown.contains("${") {
-        true => "of the environment",
-        false => model.id.revision(),
+    if model.shown.contains("${") {
+        "of the environment"
+    } else {
+        model.id.revision()
     }
 }
 
