@@ -273,7 +273,7 @@ fn wrong_configurations_and_folders_are_told() {
         fs::write(&path, before).unwrap();
         error
     };
-    let error = change("med_config.json", "vocab_size", json!(70));
+    let error = change("med_config.json", "vocab_size", json!(20));
     assert!(
         error.contains("does the vocabulary belong to this model"),
         "{error}"
