@@ -5,6 +5,7 @@
 mod faults;
 mod files;
 mod python;
+mod refused;
 mod results;
 
 use std::path::PathBuf;
