@@ -55,7 +55,9 @@ pub fn vectors(array: &ArrayRef) -> Result<FloatRows, ArrowError> {
     let width = list.value_length() as usize;
     let start = list.offset() * width;
     let values = list.values().slice(start, list.len() * width);
-    if values.null_count() > 0 {
+    // Under a null row there may be anything.
+    let holds_null = |row| list.is_valid(row) && values.slice(row * width, width).null_count() > 0;
+    if values.null_count() > 0 && (0..list.len()).any(holds_null) {
         return Err(ArrowError::InvalidArgumentError(
             "a vector holds a null".into(),
         ));
@@ -119,5 +121,19 @@ mod tests {
         assert_eq!((rows.rows(), rows.width()), (2, 2));
         assert_eq!(rows.row(0), None);
         assert_eq!(rows.row(1), Some(&[4.0, 5.0][..]));
+    }
+
+    #[test]
+    fn only_a_vector_that_is_there_can_lack_a_component() {
+        let list = list_of_floats(vec![0.0; 4], 2, Some(vec![true, false])).unwrap();
+        // Taking rows nulls what stands under a null row.
+        let taken = arrow::compute::take(&list, &arrow::array::UInt32Array::from(vec![1, 0]), None);
+        let rows = vectors(&taken.unwrap()).unwrap();
+        assert_eq!((rows.row(0), rows.row(1)), (None, Some(&[0.0, 0.0][..])));
+        let field = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Float32Array::from(vec![Some(1.0), None]);
+        let list = FixedSizeListArray::new(field, 2, Arc::new(values), None);
+        let list: ArrayRef = Arc::new(list);
+        assert!(vectors(&list).is_err());
     }
 }
