@@ -92,7 +92,7 @@ impl Way {
         let mut parts = Vec::new();
         let (done, fresh, counted) = if self.by_chunks() {
             (self.rows, self.computed, " rows")
-        } else if let Some(unit) = counted(&self.note) {
+        } else if let Some(unit) = unit(&self.note) {
             (self.steps, self.steps, unit)
         } else {
             (self.steps, self.steps, "")
@@ -112,7 +112,7 @@ impl Way {
             let left = done as f64 * (1.0 - part) / part;
             parts.push(format!("eta {}", clock(left / speed)));
         }
-        if !self.note.is_empty() && counted(&self.note).is_none() {
+        if !self.note.is_empty() && unit(&self.note).is_none() {
             parts.push(self.note.clone());
         }
         parts.extend(self.gpu.as_mut().and_then(|gpu| gpu.in_words(now)));
