@@ -61,9 +61,7 @@ impl Way {
                 self.note.clone_from(note);
             }
             Event::Node {
-                said: NodeEvent::Worker {
-                    device, process, ..
-                },
+                said: NodeEvent::Worker { device, process, .. },
                 ..
             } => self.gpu = GpuMemory::of_worker(*process, device),
             _ => {}
@@ -90,29 +88,29 @@ impl Way {
     pub(super) fn in_words(&mut self, now: Instant) -> String {
         let seconds = (now - self.started).as_secs_f64().max(1e-3);
         let mut parts = Vec::new();
-        let (done, fresh, counted) = if self.by_chunks() {
+        let (done, fresh, unit) = if self.by_chunks() {
             (self.rows, self.computed, " rows")
-        } else if let Some(unit) = unit(&self.note) {
+        } else if let Some(unit) = counted(&self.note) {
             (self.steps, self.steps, unit)
         } else {
             (self.steps, self.steps, "")
         };
         if done > 0 {
             let of = self.steps_of.filter(|_| !self.by_chunks());
-            parts.push(of.map_or(format!("{done}{counted}"), |of| format!("{done}/{of}{counted}")));
+            parts.push(of.map_or(format!("{done}{unit}"), |of| format!("{done}/{of}{unit}")));
         }
         let part = self.part();
         parts.extend(part.map(|p| format!("{:.0} %", (p * 100.0).floor())));
         let speed = fresh as f64 / seconds;
         if fresh > 0 {
-            parts.push(format!("{}{counted}/s", rate(speed)));
+            parts.push(format!("{}{unit}/s", rate(speed)));
         }
         // What is left may all have to be computed; what was found in the cache says nothing of speed.
         if let Some(part) = part.filter(|&p| p > 0.0 && p < 1.0 && fresh > 0) {
             let left = done as f64 * (1.0 - part) / part;
             parts.push(format!("eta {}", clock(left / speed)));
         }
-        if !self.note.is_empty() && unit(&self.note).is_none() {
+        if !self.note.is_empty() && counted(&self.note).is_none() {
             parts.push(self.note.clone());
         }
         parts.extend(self.gpu.as_mut().and_then(|gpu| gpu.in_words(now)));
