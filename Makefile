@@ -30,7 +30,8 @@ test: lint ## formatting, lints, all tests
 	cargo build --locked --workspace --bins --tests --examples
 	cargo test --locked --workspace
 
-# Takes about a quarter of an hour and 5 GB below $(TARGET)/bench, which may be deleted.
+# Takes about an hour and 10 GB below $(TARGET)/bench, which may be deleted; `python3 benches/run.py PROGRAM FOLDER CASE ..` runs some
+# cases only. The case extract (PyTorch and transformers from PyPI) takes the most; TROMMEL_BENCH_DATA names its samples.
 bench: build ## benchmarks beside their peers (from PyPI, in an environment of their own), target/bench/results.json
 	python3 benches/run.py $(TARGET)/release/trommel $(TARGET)/bench
 
