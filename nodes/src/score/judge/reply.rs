@@ -165,7 +165,10 @@ impl Said {
             "invalid_model",
         ];
         let shared = !self.param.is_empty() && !self.param.starts_with("messages");
-        codes.contains(&self.code.as_str()) || shared
+        let message = self.message.to_lowercase();
+        let models = ["invalid model", "model not found", "unknown model"];
+        let of_model = models.iter().any(|sign| message.contains(sign));
+        codes.contains(&self.code.as_str()) || shared || of_model
     }
 }
 

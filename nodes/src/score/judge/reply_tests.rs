@@ -60,6 +60,10 @@ fn faults_that_meet_every_row() {
         (400, error("x", "response_format")),
         (429, error("insufficient_quota", "")),
         (
+            400,
+            json!({"error": {"message": "Invalid model name passed in model=x"}}),
+        ),
+        (
             200,
             json!({"error": {"code": 401, "message": "who are you?"}}),
         ),
