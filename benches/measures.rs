@@ -13,10 +13,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use serde_json::json;
-use trommel_engine::node::{
-    Answers, Claim, Context, Device, Kind, Monitor, NodeError, NodeEvent, Work,
-};
-use trommel_engine::table::Digest;
+use trommel_engine::node::{Context, Device, Kind, Monitor, NoAnswers, NodeEvent, Work};
 use trommel_engine::worker::Workers;
 use trommel_nodes::score;
 
@@ -173,20 +170,6 @@ impl Monitor for Nobody {
     fn event(&self, _: NodeEvent) {}
 }
 
-impl Answers for Nobody {
-    fn get(&self, _: Digest) -> Result<Option<String>, NodeError> {
-        Ok(None)
-    }
-
-    fn claim(&self, _: Digest) -> Result<Option<Claim>, NodeError> {
-        Ok(None)
-    }
-
-    fn put(&self, _: &[(Digest, String)]) -> Result<(), NodeError> {
-        Ok(())
-    }
-}
-
 /// Seconds that the kind takes for all batches.
 fn time<K: Kind>(measures: &[&str], batches: &[RecordBatch]) -> f64 {
     let config = json!({ "input": "rows", "measures": measures });
@@ -200,7 +183,7 @@ fn time<K: Kind>(measures: &[&str], batches: &[RecordBatch]) -> f64 {
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),
-        answers: &Nobody,
+        answers: &NoAnswers,
     };
     let start = Instant::now();
     for batch in batches {

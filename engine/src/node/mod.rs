@@ -24,7 +24,7 @@ mod remote;
 
 pub mod prelude;
 
-pub use answers::{Answers, Claim};
+pub use answers::{Answers, Claim, NoAnswers};
 pub use context::{Context, Device, Monitor, NodeEvent};
 pub use contract::{Contract, FileNeed, FileUse, InputNeed, Permit, Port, Read, RowsOf};
 pub use error::NodeError;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value as Json;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Monitor, NodeEvent};
+use trommel_engine::node::{Monitor, NoAnswers, NodeEvent};
 use trommel_engine::worker::Workers;
 
 struct Nobody;
@@ -26,6 +26,7 @@ pub(super) fn run<K: Kind>(config: Json, rows: &RecordBatch) -> Result<RowOutput
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),
+        answers: &NoAnswers,
     };
     node.rows(rows, &context)
 }
