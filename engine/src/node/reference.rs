@@ -1,4 +1,4 @@
-//! What configurations refer to: tables, columns, files and secrets (models: model_ref.rs). Each knows its place.
+//! What configurations refer to: tables, columns, files and secrets (models: `model_ref`). Each knows its place.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -225,7 +225,7 @@ pub(crate) fn pause(
     let wait = error
         .wants_pause()
         .unwrap_or(own)
-        .min(Duration::from_secs(60));
+        .min(Duration::from_mins(1));
     let end = std::time::Instant::now() + wait;
     loop {
         still()?;
