@@ -1,7 +1,5 @@
 //! The transformer layer that the towers of CLIP and SigLIP are made of, and the patches that images enter them as. Dosovitskiy et
 //! al. 2020, arXiv 2010.11929.
-//!
-//! For inference: what a gradient would need is written over.
 
 use tch::Tensor;
 
@@ -102,12 +100,10 @@ impl Layer {
 
     /// What comes after attention.
     fn finish(&self, x: &Tensor, mixed: &Tensor) -> Tensor {
-        let x = self
-            .out
-            .forward_onto(x, &mixed.transpose(1, 2).flatten(2, -1));
+        let x = x + self.out.forward(&mixed.transpose(1, 2).flatten(2, -1));
         let inner = self
             .activation
             .apply(&self.fc1.forward(&self.norm2.forward(&x)));
-        self.fc2.forward_onto(&x, &inner)
+        &x + self.fc2.forward(&inner)
     }
 }
