@@ -1,7 +1,7 @@
 //! The transformer layer that the towers of CLIP and SigLIP are made of, and the patches that images enter them as. Dosovitskiy et
 //! al. 2020, arXiv 2010.11929.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::layers::{Activation, LayerNorm, Linear, attention};
 use crate::weights::Weights;
@@ -31,10 +31,17 @@ pub(crate) struct LayerConfig {
 }
 
 /// `pixels` `[B, channels, H, W]` and the `kernel` `[width, channels, patch, patch]` of a convolution whose steps are as wide as it
-/// -> `[B, patches, width]`. That is a matrix product, and unlike a convolution of cuDNN's it keeps to float32.
+/// -> `[B, patches, width]`.
 pub(crate) fn patches(pixels: &Tensor, kernel: &Tensor) -> Tensor {
     let (batch, channels) = (pixels.size()[0], pixels.size()[1]);
     let patch = kernel.size()[3];
+    if pixels.device() == Device::Cpu {
+        return pixels
+            .conv2d(kernel, None::<&Tensor>, [patch, patch], [0, 0], [1, 1], 1)
+            .flatten(2, -1)
+            .transpose(1, 2);
+    }
+    // A matrix product keeps to float32; a convolution of cuDNN's would round to TF32.
     let (rows, columns) = (pixels.size()[2] / patch, pixels.size()[3] / patch);
     pixels
         .narrow(2, 0, rows * patch)
