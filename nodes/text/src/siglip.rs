@@ -68,9 +68,10 @@ impl SiglipTokenizer {
             })
         };
         let name = |key| special(folder, key);
-        let end = match sentencepiece {
-            true => Some(id(&name("eos_token")?.unwrap_or("</s>".into()))?),
-            false => None,
+        let end = if sentencepiece {
+            Some(id(&name("eos_token")?.unwrap_or("</s>".into()))?)
+        } else {
+            None
         };
         Ok(Self {
             pad: id(&name("pad_token")?.unwrap_or("</s>".into()))?,

@@ -1,9 +1,7 @@
 //! The transformer layer that the towers of CLIP and SigLIP are made of, and the patches that images enter them as. Dosovitskiy et
 //! al. 2020, arXiv 2010.11929.
-//!
-//! For inference: what a gradient would need is written over.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::layers::{Activation, LayerNorm, Linear, attention};
 use crate::weights::Weights;
@@ -33,10 +31,17 @@ pub(crate) struct LayerConfig {
 }
 
 /// `pixels` `[B, channels, H, W]` and the `kernel` `[width, channels, patch, patch]` of a convolution whose steps are as wide as it
-/// -> `[B, patches, width]`. That is a matrix product, and unlike a convolution of cuDNN's it keeps to float32.
+/// -> `[B, patches, width]`.
 pub(crate) fn patches(pixels: &Tensor, kernel: &Tensor) -> Tensor {
     let (batch, channels) = (pixels.size()[0], pixels.size()[1]);
     let patch = kernel.size()[3];
+    if pixels.device() == Device::Cpu {
+        return pixels
+            .conv2d(kernel, None::<&Tensor>, [patch, patch], [0, 0], [1, 1], 1)
+            .flatten(2, -1)
+            .transpose(1, 2);
+    }
+    // A matrix product keeps to float32; a convolution of cuDNN's would round to TF32.
     let (rows, columns) = (pixels.size()[2] / patch, pixels.size()[3] / patch);
     pixels
         .narrow(2, 0, rows * patch)
@@ -102,12 +107,10 @@ impl Layer {
 
     /// What comes after attention.
     fn finish(&self, x: &Tensor, mixed: &Tensor) -> Tensor {
-        let x = self
-            .out
-            .forward_onto(x, &mixed.transpose(1, 2).flatten(2, -1));
+        let x = x + self.out.forward(&mixed.transpose(1, 2).flatten(2, -1));
         let inner = self
             .activation
             .apply(&self.fc1.forward(&self.norm2.forward(&x)));
-        self.fc2.forward_onto(&x, &inner)
+        &x + self.fc2.forward(&inner)
     }
 }

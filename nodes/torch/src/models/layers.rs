@@ -77,19 +77,6 @@ impl Linear {
         let part = |all: &Tensor| all.narrow(0, first, count);
         x.linear(&part(&self.weight), self.bias.as_ref().map(part))
     }
-
-    /// `residual` + y. The product is summed onto it, which spares a pass over both. For inference: no gradient passes.
-    pub fn forward_onto(&self, residual: &Tensor, x: &Tensor) -> Tensor {
-        let sum = match &self.bias {
-            Some(bias) => residual + bias,
-            None => residual.copy(),
-        };
-        let (inputs, outputs) = (self.weight.size()[1], self.weight.size()[0]);
-        let _ = sum
-            .view([-1, outputs])
-            .addmm_(&x.reshape([-1, inputs]), &self.weight.tr());
-        sum
-    }
 }
 
 impl LayerNorm {

@@ -135,7 +135,7 @@ impl Head {
         let inner = self
             .activation
             .apply(&self.fc1.forward(&self.norm.forward(&x)));
-        self.fc2.forward_onto(&x, &inner)
+        &x + self.fc2.forward(&inner)
     }
 }
 

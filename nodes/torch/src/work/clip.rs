@@ -20,6 +20,7 @@ mod pairs;
 mod tests;
 mod words;
 
+use batches::Embedding;
 use pairs::{Embedder, Pairs};
 
 /// One vector per row, the image's embedding and then the text's, each of length 1.
@@ -30,7 +31,8 @@ pub(super) fn open_embedding(config: Json, device: Device) -> Result<Session, Wo
 /// The cosine of a row's image and text, not scaled. Hessel et al. 2021, arXiv 2104.08718, without their factor and their cut
 /// at 0.
 pub(super) fn open_score(config: Json, device: Device) -> Result<Session, WorkError> {
-    open("score.clip", "clip_score", cosines, config, device)
+    let give: Give = |pairs| Ok(Arc::new(cosines(pairs)));
+    open("score.clip", "clip_score", give, config, device)
 }
 
 /// What a kind makes of the embeddings.
@@ -84,12 +86,11 @@ fn vectors(pairs: &Pairs) -> Result<ArrayRef, ArrowError> {
     )?))
 }
 
-fn cosines(pairs: &Pairs) -> Result<ArrayRef, ArrowError> {
-    let cosine = |row: &Option<(_, _)>| {
-        let (image, text): &(Arc<[f32]>, Arc<[f32]>) = row.as_ref()?;
-        Some(image.iter().zip(&**text).map(|(a, b)| a * b).sum::<f32>())
+fn cosines(pairs: &Pairs) -> Float32Array {
+    let cosine = |row: &Option<(Embedding, Embedding)>| {
+        let (image, text) = row.as_ref()?;
+        let products = image.iter().zip(text.iter()).map(|(a, b)| a * b);
+        Some(products.sum::<f32>())
     };
-    Ok(Arc::new(
-        pairs.rows.iter().map(cosine).collect::<Float32Array>(),
-    ))
+    pairs.rows.iter().map(cosine).collect()
 }

@@ -80,13 +80,16 @@ impl Images {
     pub(super) fn batch(&self, crops: &[RgbImage], device: Device) -> Tensor {
         let (count, side) = (crops.len() as i64, self.side as i64);
         if device == Device::Cpu {
-            let values: Vec<f32> = crops
-                .iter()
-                .flat_map(|crop| self.tables.normalise(crop))
-                .collect();
+            let mut values = Vec::with_capacity(crops.len() * 3 * self.side * self.side);
+            for crop in crops {
+                values.extend_from_slice(&self.tables.normalise(crop));
+            }
             return Tensor::from_slice(&values).view([count, 3, side, side]);
         }
-        let bytes: Vec<u8> = crops.iter().flat_map(|crop| &crop.data).copied().collect();
+        let mut bytes = Vec::with_capacity(crops.len() * 3 * self.side * self.side);
+        for crop in crops {
+            bytes.extend_from_slice(&crop.data);
+        }
         let bytes = Tensor::from_slice(&bytes).view([count, side, side, 3]);
         self.normalise(&device::send(&bytes, device))
     }
