@@ -2,6 +2,7 @@
 //! `make_own_mode.py`), and those of `ImageReward`'s golden data. A further folder of that is named by `TROMMEL_IMAGEREWARD`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
@@ -16,7 +17,10 @@ fn tests() -> PathBuf {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, b| {
+        write!(text, "{b:02x}").unwrap();
+        text
+    })
 }
 
 #[test]

@@ -16,11 +16,10 @@ fn folder() -> PathBuf {
 }
 
 fn session(folder: &Path, more: Json) -> Result<Session, WorkError> {
-    let mut config = json!({"model": folder});
-    config
-        .as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
+    let (mut config, Json::Object(more)) = (json!({"model": folder}), more) else {
+        panic!("settings are an object")
+    };
+    config.as_object_mut().unwrap().extend(more);
     open(config, Device::Cpu)
 }
 
@@ -57,7 +56,7 @@ fn recorded() -> (RecordBatch, Vec<f32>) {
         .unzip();
     let file = Checkpoint::open(&folder().join("golden.safetensors")).unwrap();
     let rewards = file.require("rewards").unwrap().to_f32().unwrap();
-    (batch(paths, texts), rewards.to_vec())
+    (batch(paths, texts), rewards)
 }
 
 fn rewards(session: &mut Session, rows: &RecordBatch) -> Vec<f32> {
@@ -101,7 +100,7 @@ fn bf16_is_near() {
         &rows,
     );
     let deviation = largest(&rough, &expected);
-    assert!(deviation > 1e-4 && deviation < 0.2, "{deviation}");
+    assert!((1e-4..0.2).contains(&deviation), "{deviation}");
 }
 
 #[test]
