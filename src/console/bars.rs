@@ -131,11 +131,10 @@ impl Board {
                     self.running[at].way.event(event);
                 }
             }
-            Event::NodeDone { node, .. } | Event::NodeFailed { node, .. } => {
-                self.take_off(node, screen);
-                self.ended += 1;
-            }
-            Event::NodeCached { node, .. } | Event::NodeSkipped { node, .. } => {
+            Event::NodeDone { node, .. }
+            | Event::NodeFailed { node, .. }
+            | Event::NodeCached { node, .. }
+            | Event::NodeSkipped { node, .. } => {
                 self.take_off(node, screen);
                 self.ended += 1;
             }

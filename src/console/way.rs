@@ -61,7 +61,9 @@ impl Way {
                 self.note.clone_from(note);
             }
             Event::Node {
-                said: NodeEvent::Worker { device, process, .. },
+                said: NodeEvent::Worker {
+                    device, process, ..
+                },
                 ..
             } => self.gpu = GpuMemory::of_worker(*process, device),
             _ => {}

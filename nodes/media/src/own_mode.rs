@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn floats_are_rounded_where_torchvision_rounds() {
-        let tables = torchvision_tables([0.5, 0.48145466, 0.25], [0.25, 0.26862954, 0.5]);
+        let tables = torchvision_tables([0.5, 0.481_454_66, 0.25], [0.25, 0.268_629_54, 0.5]);
         assert_eq!(tables.0[0][255].to_bits(), 2.0_f32.to_bits());
-        let third = (51_f32 / 255.0 - 0.48145466_f32) / 0.26862954_f32;
+        let third = (51_f32 / 255.0 - 0.481_454_66_f32) / 0.268_629_54_f32;
         assert_eq!(tables.0[1][51].to_bits(), third.to_bits());
     }
 

@@ -1,4 +1,4 @@
-//! The forms that checkpoints are published in, against what transformers made of them: tests/golden/make_forms.py.
+//! The forms that checkpoints are published in, against what transformers made of them: `tests/golden/make_forms.py`.
 
 use std::path::Path;
 use std::sync::Arc;
