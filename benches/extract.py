@@ -15,7 +15,6 @@ from measure import Measured, run_with_peak
 from torch_env import TorchEnvironment
 
 PEERS = pathlib.Path(__file__).resolve().parent / "extract_peers"
-SHAPES = {"vit-b-32": "ViT-B/32", "vit-l-14": "ViT-L/14"}
 # The way of the peer, what it is called, and how many times its seconds ours are to be.
 WAYS = [
     ("published", "HF, one sample at a time", 4),
@@ -91,11 +90,12 @@ class Extraction:
         return seconds, peak, values
 
     def compare(self, case, ours, peer, theirs, out, target):
-        (seconds, peak, values), (their_seconds, their_peak, said) = ours, theirs
+        seconds, [peak, *_], [values, *_] = zip(*ours)
+        their_seconds, their_peak, said = theirs
         apart = self.difference(values, out)
         if not apart <= CLOSE:
             raise SystemExit(f"bench: {case}: {peer} gives other values, {apart:.1e} apart; {CLOSE} is allowed")
-        self.bench.add(case, once(seconds), peer, once(their_seconds), target_ratio=target)
+        self.bench.add(case, Measured(list(seconds), None), peer, once(their_seconds), target_ratio=target)
         self.bench.note(f"{case}: {peer}: apart at most (1e-6)", apart * 1e6)
         self.bench.note(f"{case}: {peer}: without loading (s)", said["compute"])
         self.bench.note(f"{case}: {peer}: peak memory (MB; ours {peak:.0f})", their_peak)
@@ -111,13 +111,10 @@ def once(seconds):
     return Measured([seconds], None)
 
 
-def extract(bench):
+def extract(bench, *parts):
     extraction = Extraction(bench)
-    for shape, name in SHAPES.items():
-        clip(extraction, shape, name)
-    images_alone(extraction)
-    data_juicer(extraction)
-    image_reward(extraction)
+    for part in parts or PARTS:
+        PARTS[part](extraction)
 
 
 def clip(extraction, shape, name):
@@ -125,15 +122,16 @@ def clip(extraction, shape, name):
     few = extraction.few if shape == "vit-l-14" else []
     for way, peer, target in WAYS:
         out = bench.folder("extract") / f"{shape}-{way}.npy"
+        # Before and after each peer: the machine may be busier at another time.
+        before = extraction.ours("clip", "embed.clip", model, few)
         theirs = extraction.peer("clip.py", way, model, extraction.data, out, *few)
-        # Right after each peer: the machine may be busier at another time.
-        ours = extraction.ours("clip", "embed.clip", model, few)
-        case = f"embed.clip, {name}, {len(ours[2])} samples"
-        extraction.compare(case, ours, peer, theirs, out, target)
+        after = extraction.ours("clip", "embed.clip", model, few)
+        case = f"embed.clip, {name}, {len(after[2])} samples"
+        extraction.compare(case, [before, after], peer, theirs, out, target)
     inputs = bench.folder("extract") / f"{shape}.safetensors"
     _, _, theirs = extraction.peer("clip_model.py", model, extraction.data, inputs, *few)
     threads = {"TROMMEL_THREADS": extraction.threads, "OMP_NUM_THREADS": extraction.threads}
-    ours = json.loads(bench.cargo_says("trommel-torch", "clip_model", model, inputs, **threads).splitlines()[-1])
+    ours = json.loads(bench.in_rust_says("clip_model", model, inputs, **threads).splitlines()[-1])
     for part in ("images", "texts"):
         bench.add(f"model alone, {name}, {part}", once(ours[part]), "HF", once(theirs[part]), target_ratio=1.0)
 
@@ -141,9 +139,7 @@ def clip(extraction, shape, name):
 def images_alone(extraction):
     model = extraction.clip_folder("vit-b-32")
     _, _, theirs = extraction.peer("images.py", model, extraction.data)
-    said = extraction.bench.cargo_says(
-        "trommel-media", "images", model / "preprocessor_config.json", extraction.data / "images"
-    )
+    said = extraction.bench.in_rust_says("images", model / "preprocessor_config.json", extraction.data / "images")
     ours = json.loads(said.splitlines()[-1])
     case = f"one image, one core ({ours['images']} images)"
     peer = "Pillow and CLIPImageProcessor"
@@ -161,7 +157,7 @@ def data_juicer(extraction):
     ours = extraction.ours("clip_score", "score.clip", model, [])
     theirs = extraction.peer("data_juicer_filter.py", model, extraction.data, out)
     case = f"score.clip, ViT-B/32, {len(ours[2])} samples"
-    extraction.compare(case, ours, "Data-Juicer", theirs, out, None)
+    extraction.compare(case, [ours], "Data-Juicer", theirs, out, None)
 
 
 def image_reward(extraction):
@@ -176,4 +172,13 @@ def image_reward(extraction):
     ours = extraction.ours("image_reward", "score.image_reward", folder, extraction.few)
     theirs = extraction.peer("image_reward.py", "score", folder, extraction.data, out, *extraction.few)
     case = f"score.image_reward, {len(ours[2])} samples"
-    extraction.compare(case, ours, "PyTorch, one pair at a time", theirs, out, None)
+    extraction.compare(case, [ours], "PyTorch, one pair at a time", theirs, out, None)
+
+
+PARTS = {
+    "vit-b-32": lambda extraction: clip(extraction, "vit-b-32", "ViT-B/32"),
+    "vit-l-14": lambda extraction: clip(extraction, "vit-l-14", "ViT-L/14"),
+    "pixels": images_alone,
+    "data-juicer": data_juicer,
+    "image-reward": image_reward,
+}

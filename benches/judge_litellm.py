@@ -7,6 +7,7 @@ TROMMEL is the program, LITELLM the proxy's program (`litellm` of the environmen
 is tried is the protocol: requests and answers as a server made elsewhere takes and gives them, keys, unknown models, rate limits.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -42,32 +43,47 @@ outputs:
 
 def main():
     trommel, litellm = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "models.yaml").write_text(MODELS)
         command = [litellm, "--config", "models.yaml", "--host", "127.0.0.1", "--port", str(port)]
-        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health/liveliness", server)
+        with served(command, folder, f"http://127.0.0.1:{port}/health/liveliness", os.environ):
             tries(trommel, folder, port)
-        finally:
-            server.terminate()
-            server.wait()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def served(command, folder, address, environment):
+    """While the server runs and answers under the address."""
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(address, server)
+        yield
+    except BaseException:
+        print((folder / "server.log").read_text()[-4000:], file=sys.stderr)
+        raise
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def wait_for(address, server):
     for _ in range(600):
         if server.poll() is not None:
-            raise SystemExit("the proxy has ended")
+            raise SystemExit("the server has ended")
         try:
             urllib.request.urlopen(address, timeout=1)
             return
         except OSError:
             time.sleep(0.5)
-    raise SystemExit("the proxy does not come up")
+    raise SystemExit("the server does not come up")
 
 
 def tries(trommel, folder, port):
@@ -97,4 +113,5 @@ def tries(trommel, folder, port):
     print("again: nothing is sent")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 //! How long the cheap measures take: score.text over 158,000 made-up texts as long as LLaVA's, score.image over a folder.
 //!
-//! `cargo bench --bench measures [-- --texts FILE] [-- --images FOLDER]`. With `--texts` the texts are written to FILE, one
+//! `bench_measures [--texts FILE] [--images FOLDER]`. With `--texts` the texts are written to FILE, one
 //! JSON string a line, so that other programs can measure the same. Only the kinds themselves are timed, without the cache.
 
 #![expect(clippy::print_stdout, reason = "a benchmark tells its numbers")]

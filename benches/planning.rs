@@ -1,6 +1,6 @@
 //! How long reading, compiling and planning take as pipelines grow: chains, fans and both, of light kinds.
 //!
-//! `cargo bench --bench planning [-- NODES ...]`. Nothing has been run, so nothing is cached. The exponent is the slope
+//! `bench_planning [NODES ..]`. Nothing has been run, so nothing is cached. The exponent is the slope
 //! of time over nodes, both as logarithms: 1 is linear, 2 quadratic.
 
 #![expect(clippy::print_stdout, reason = "a benchmark tells its numbers")]

@@ -1,8 +1,8 @@
 """`make bench`: runs the benchmarks, prints one table, writes results.json.
 
-    python3 benches/run.py TROMMEL WORK [CASE ..]
+    python3 benches/run.py TROMMEL WORK [CASE ..]        (of `extract` also a part: extract:vit-b-32, extract:pixels ..)
 
-TROMMEL is the release build of the program; WORK is a folder for data, peers and results that may be deleted.
+TROMMEL is the release build of the program, with the programs of trommel-benches beside it; WORK is a folder for data, peers and results that may be deleted.
 Everything that is compared runs in the same go on the same machine.
 """
 
@@ -32,8 +32,8 @@ CASES = {
     "changes": lambda bench: changes.changes(bench, CLIP),
     "plans": plans.plans,
     "overhead": overhead.overhead,
-    "planning": lambda bench: bench.cargo("trommel", "planning"),
-    "store": lambda bench: bench.cargo("trommel-engine", "store"),
+    "planning": lambda bench: bench.in_rust("planning"),
+    "store": lambda bench: bench.in_rust("store"),
     "extract": extract.extract,
 }
 
@@ -80,14 +80,17 @@ class Bench:
         self.notes[name] = value
         self.say(f"{name}: {value:.2f}")
 
-    def cargo(self, package, name):
+    def in_rust(self, name):
         """A benchmark in Rust, which compares within one process and prints a table of its own."""
-        self.texts[name] = self.cargo_says(package, name)
+        self.texts[name] = self.in_rust_says(name)
 
-    def cargo_says(self, package, name, *arguments, **environment):
-        command = ["cargo", "bench", "--locked", "--quiet", "-p", package, "--bench", name, "--", *map(str, arguments)]
-        environment = os.environ | {key: str(value) for key, value in environment.items()}
-        done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, env=environment)
+    def in_rust_says(self, name, *arguments, **environment):
+        program = pathlib.Path(self.trommel).parent / f"bench_{name}"
+        libtorch = pathlib.Path(os.environ.get("LIBTORCH", ROOT / ".libtorch")) / "lib"
+        added = {"LD_LIBRARY_PATH": libtorch} | environment
+        environment = os.environ | {key: str(value) for key, value in added.items()}
+        command = [program, *map(str, arguments)]
+        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, env=environment)
         if done.returncode != 0:
             raise SystemExit(f"bench: {name} failed")
         return done.stdout
@@ -106,7 +109,7 @@ class Bench:
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
         text += [f"{name}: {value:.2f}" for name, value in self.notes.items()]
-        return "\n".join(text + [f"\n{name} (cargo bench)\n{said}" for name, said in self.texts.items()])
+        return "\n".join(text + [f"\n{name}\n{said}" for name, said in self.texts.items()])
 
 
 def main():
@@ -114,7 +117,8 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(trommel, work)
     for name in sys.argv[3:] or CASES:
-        CASES[name](bench)
+        case, *parts = name.split(":")
+        CASES[case](bench, *parts)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = {
         "processors": os.cpu_count(), "memory_gib": round(memory, 1),
@@ -126,4 +130,5 @@ def main():
     print(bench.table())
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 //! How long storing a table takes beside writing the same bytes plainly, and reading it by memory map.
 //!
-//! `cargo bench -p trommel-engine --bench store [-- FOLDER]`. The table has 158,000 rows of 1,536 f32 (0.97 GB). Plain is one
+//! `bench_store [FOLDER]`. The table has 158,000 rows of 1,536 f32 (0.97 GB). Plain is one
 //! file, written and flushed (fsync). Both go to FOLDER (else the folder for temporary files), which decides what is measured.
 
 #![expect(clippy::print_stdout, reason = "a benchmark tells its numbers")]
@@ -9,10 +9,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{ArrayRef, AsArray, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type};
+use trommel_benches::seconds;
 use trommel_engine::cache::{Cache, Existence, Manifest, PortEntry, TableEntry, Verify};
 use trommel_engine::table::{CHUNK_ROWS, Chunk, Digest, Table, array_digest};
 
@@ -21,8 +21,7 @@ const WIDTH: usize = 1536;
 const ROUNDS: usize = 3;
 
 fn main() {
-    // cargo passes `--bench`.
-    let given = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    let given = std::env::args().nth(1);
     let given = given.map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = tempfile::tempdir_in(given).expect("a folder");
     let batches = table();
@@ -128,12 +127,6 @@ fn raw(batch: &RecordBatch) -> &[u8] {
         .values()
         .inner()
         .as_slice()
-}
-
-fn seconds(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64()
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

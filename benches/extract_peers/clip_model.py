@@ -2,7 +2,7 @@
 
     python clip_model.py MODEL DATA INPUTS [IMAGES]
 
-Writes what goes into the model to INPUTS (safetensors), for nodes/torch/benches/clip_model.rs, which does the same.
+Writes what goes into the model to INPUTS (safetensors), for benches/clip_model.rs, which does the same.
 """
 
 import json

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod compile;
 pub mod diagnostics;
+mod fast_map;
 pub mod node;
 pub mod plan;
 pub mod run;

@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::fast_map::FastMap;
+
 /// Beyond so many files of one folder, listing it once is cheaper than asking for each.
 const WORTH_LISTING: usize = 64;
 
@@ -47,9 +49,9 @@ enum Sort {
 }
 
 /// The names in a folder; none where it cannot be read.
-fn listed(folder: &Path) -> HashMap<OsString, Sort> {
+fn listed(folder: &Path) -> FastMap<OsString, Sort> {
     let Ok(entries) = fs::read_dir(folder) else {
-        return HashMap::new();
+        return FastMap::default();
     };
     let entries = entries.flatten().map(|entry| {
         let plain = entry.file_type().is_ok_and(|t| !t.is_symlink());

@@ -1,9 +1,10 @@
 //! Content digests of files, memoised by (path, size, modification time, change time, inode), as
 //! git's index does: a second run only stats.
 
-use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::Write;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -11,19 +12,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::publish::publish_hint;
 use super::{CacheError, seal};
+use crate::fast_map::FastMap;
 use crate::table::Digest;
 
 /// A file changed so shortly before it was digested may change again within the same tick of the
 /// file system's clock, so such a digest is not kept.
-const RACY: i128 = 50_000_000;
+const RACY: i64 = 50_000_000;
+/// Files that a thread of its own does not pay for.
+const FEW: usize = 200;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Stamp {
     size: u64,
-    modified: i128,
-    changed: i128,
+    /// Nanoseconds since 1970.
+    modified: i64,
+    changed: i64,
     inode: u64,
 }
+
+/// By path. As plain strings, which are faster to compare and to hash than paths are.
+type Known = FastMap<OsString, (Stamp, Digest)>;
 
 /// Digests of files by their content.
 pub struct FileDigests {
@@ -35,7 +43,7 @@ pub struct FileDigests {
 
 #[derive(Default)]
 struct Memo {
-    known: HashMap<PathBuf, (Stamp, Digest)>,
+    known: Known,
     new: bool,
 }
 
@@ -54,7 +62,7 @@ impl FileDigests {
         let metadata = fs::metadata(path).map_err(CacheError::io("read", path))?;
         let stamp = Stamp::of(&metadata);
         if let Ok(memo) = self.memo.lock()
-            && let Some((known, digest)) = memo.known.get(path)
+            && let Some((known, digest)) = memo.known.get(path.as_os_str())
             && *known == stamp
         {
             return Ok(*digest);
@@ -72,10 +80,37 @@ impl FileDigests {
         if !stamp.is_racy()
             && let Ok(mut memo) = self.memo.lock()
         {
-            memo.known.insert(path.to_owned(), (stamp, digest));
+            memo.known.insert(path.into(), (stamp, digest));
             memo.new = true;
         }
         Ok(digest)
+    }
+
+    /// The digests of many files, looked at by as many threads as there are processors.
+    pub fn digest_all(&self, paths: &[&str]) -> Vec<Result<Digest, CacheError>> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let part = paths.len().div_ceil(threads).max(FEW);
+        let digests = |paths: &[&str]| -> Vec<_> {
+            paths
+                .iter()
+                .map(|path| self.digest(path.as_ref()))
+                .collect()
+        };
+        std::thread::scope(|scope| {
+            let mut parts = paths.chunks(part);
+            let own = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts
+                .map(|part| scope.spawn(move || digests(part)))
+                .collect();
+            let mut all = digests(own);
+            for other in others {
+                match other.join() {
+                    Ok(digests) => all.extend(digests),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            all
+        })
     }
 
     /// The files of a model: its folder's own files and small text files one folder below.
@@ -163,10 +198,8 @@ impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
             size: metadata.size(),
-            modified: i128::from(metadata.mtime()) * 1_000_000_000
-                + i128::from(metadata.mtime_nsec()),
-            changed: i128::from(metadata.ctime()) * 1_000_000_000
-                + i128::from(metadata.ctime_nsec()),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         }
     }
@@ -174,18 +207,24 @@ impl Stamp {
     fn is_racy(&self) -> bool {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_nanos() as i128);
-        now - self.changed.max(self.modified) < RACY
+            .map_or(0, |d| d.as_nanos() as i64);
+        now.saturating_sub(self.changed.max(self.modified)) < RACY
     }
 }
 
-fn read_memo(path: &Path) -> HashMap<PathBuf, (Stamp, Digest)> {
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds)
+}
+
+fn read_memo(path: &Path) -> Known {
     let text = seal::read(path).and_then(|bytes| String::from_utf8(bytes).ok());
     let text = text.unwrap_or_default();
     text.lines().filter_map(memo_line).collect()
 }
 
-fn memo_line(line: &str) -> Option<(PathBuf, (Stamp, Digest))> {
+fn memo_line(line: &str) -> Option<(OsString, (Stamp, Digest))> {
     let mut words = line.splitn(6, ' ');
     let digest = words.next()?.parse().ok()?;
     let stamp = Stamp {

@@ -210,6 +210,11 @@ impl Contract {
         self.need(key, FileUse::Model(model.clone()), &model.place)
     }
 
+    pub(crate) fn has_model(&self) -> bool {
+        let mut needs = self.files.iter();
+        needs.any(|need| matches!(need.usage, FileUse::Model(_)))
+    }
+
     fn need(&mut self, key: &'static str, usage: FileUse, place: &Place) -> &mut FileNeed {
         self.files.push(FileNeed {
             key,

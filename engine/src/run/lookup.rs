@@ -1,10 +1,11 @@
 //! Keys of nodes and what is stored under them; shared by running and planning.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{NodeTables, RunError, arrange, models};
 use crate::cache::{Cache, Manifest, TableEntry};
+use crate::fast_map::FastMap;
 use crate::node::FileUse;
 use crate::plan::{NodeId, PlanNode};
 use crate::table::{Digest, Digester, KEY, Table, UNIQUE_IDX, strings};
@@ -170,7 +171,7 @@ pub(super) fn input_digests(
 
 fn files_digest(table: &Table, column: &str, cache: &Cache) -> Result<Digest, RunError> {
     let mut digester = Digester::new("trommel.files-of-rows.1");
-    let mut known = HashMap::new();
+    let mut known = FastMap::default();
     for array in table.arrays(column)? {
         for content in contents(&array, &mut known, cache)? {
             digester.push("file", content.as_ref().map_or(&[][..], |d| d.as_bytes()));
@@ -185,27 +186,29 @@ pub(super) fn file_contents(
     array: &arrow::array::ArrayRef,
     cache: &Cache,
 ) -> Result<Vec<Option<Digest>>, RunError> {
-    contents(array, &mut HashMap::new(), cache)
+    contents(array, &mut FastMap::default(), cache)
 }
 
 /// `known` files are not looked at again: many rows may show one image.
 fn contents(
     array: &arrow::array::ArrayRef,
-    known: &mut HashMap<String, Digest>,
+    known: &mut FastMap<String, Digest>,
     cache: &Cache,
 ) -> Result<Vec<Option<Digest>>, RunError> {
     let paths = strings(array)?;
     let absent = Digest::of_bytes(b"trommel: a file that cannot be read");
-    let digests = paths.iter().map(|path| {
-        let path = path?;
-        if let Some(digest) = known.get(path) {
-            return Some(*digest);
-        }
-        let digest = cache.files.digest(path.as_ref()).unwrap_or(absent);
-        known.insert(path.to_owned(), digest);
-        Some(digest)
-    });
-    Ok(digests.collect())
+    let mut fresh: Vec<&str> = paths.iter().flatten().collect();
+    fresh.retain(|path| !known.contains_key(*path));
+    fresh.sort_unstable();
+    fresh.dedup();
+    let digests = cache.files.digest_all(&fresh).into_iter();
+    known.extend(
+        fresh
+            .into_iter()
+            .zip(digests)
+            .map(|(path, digest)| (path.to_owned(), digest.unwrap_or(absent))),
+    );
+    Ok(paths.iter().map(|path| Some(known[path?])).collect())
 }
 
 /// The stored result under a key as tables.

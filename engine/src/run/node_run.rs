@@ -80,7 +80,7 @@ impl Run {
     /// A node that needs its inputs as a whole.
     async fn whole(self) -> Result<Finished, Stop> {
         let given = Arc::new(self.given().await?);
-        self.blocking(models::fetch).await?;
+        self.fetch_models().await?;
         let found = self.look_up(&given).await?;
         let full = match found {
             (_, Some(found)) => return Ok(found),
@@ -92,6 +92,14 @@ impl Run {
         }
         let _held = self.permit_to_work(&given).await?;
         self.blocking(move |job| job.compute(full, &given)).await
+    }
+
+    async fn fetch_models(&self) -> Result<(), Stop> {
+        // Most nodes have none, and are spared a turn on another thread.
+        if self.shared.plan.node(self.id).contract.has_model() {
+            self.blocking(models::fetch).await?;
+        }
+        Ok(())
     }
 
     async fn look_up(
@@ -111,17 +119,17 @@ impl Run {
     async fn by_rows(self) -> Result<Finished, Stop> {
         let inputs = self.shared.plan.node(self.id).inputs.len();
         let (mut more, mut complete) = self.arrived(&vec![0; inputs]).await?;
-        self.blocking(models::fetch).await?;
-        let held = self.permit(Permit::Cpu, 0).await?;
-        let base = self.blocking(|job| lookup::manifest_base(job.node, job.cache));
-        let base = base.await?;
-        drop(held);
+        self.fetch_models().await?;
         if complete {
             let given = Arc::new(self.given().await?);
             if let (_, Some(found)) = self.look_up(&given).await? {
                 return Ok(found);
             }
         }
+        let held = self.permit(Permit::Cpu, 0).await?;
+        let base = self.blocking(|job| lookup::manifest_base(job.node, job.cache));
+        let base = base.await?;
+        drop(held);
         let mut run = RowRun::new(base, inputs);
         loop {
             run.arrive(more, complete);

@@ -135,8 +135,8 @@ pub fn run(
         pipeline: plan.name.clone(),
         nodes: nodes.len(),
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    // What takes time is done on threads that may block; this one only says what is next.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .max_blocking_threads(options.jobs.clamp(1, 1024) + 8)
         .build()

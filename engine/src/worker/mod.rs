@@ -11,5 +11,5 @@ pub mod protocol;
 
 pub use error::WorkerError;
 pub use pool::Workers;
-pub use process::{Patience, Worker};
+pub use process::{ENVIRONMENT, Patience, Worker};
 pub use program::Program;

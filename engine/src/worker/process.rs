@@ -18,6 +18,18 @@ use super::{Program, WorkerError};
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
+/// Settings that libraries of workers read before the worker's `main`, and why. What the user has set stays.
+pub const ENVIRONMENT: [(&str, &str); 4] = [
+    // Else glibc asks the system for the memory of every large tensor anew and gives it back afterwards: a good part of the
+    // time of a vision transformer on the CPU went into clearing pages.
+    ("MALLOC_MMAP_THRESHOLD_", "1099511627776"),
+    ("MALLOC_TRIM_THRESHOLD_", "1099511627776"),
+    // Else threads of OpenMP spin while they wait: on cores that other programs use as well, training took 13 times as long.
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+    // cuDNN's attention, which libtorch tries first otherwise, is slower than the flash kernels for the lengths seen here.
+    ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
+];
+
 /// How long to wait for a worker's next message.
 #[derive(Clone, Copy)]
 pub struct Patience<'a> {
@@ -56,12 +68,7 @@ impl Worker {
         if let Some(folder) = &program.folder {
             command.current_dir(folder);
         }
-        // OpenMP threads that spin while they wait starve whatever else runs here (measured: 55 s
-        // for an epoch that takes 5), and they read this before the worker's main.
-        for (name, value) in [
-            ("OMP_WAIT_POLICY", "PASSIVE"),
-            ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
-        ] {
+        for (name, value) in ENVIRONMENT {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }

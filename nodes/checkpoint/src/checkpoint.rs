@@ -112,6 +112,13 @@ impl Checkpoint {
         })
     }
 
+    /// Gives back the memory of a tensor's bytes, for whoever has copied them. Reading it again reads the file again.
+    pub fn release(&self, name: &str) {
+        if let Some((map, entry)) = self.entry(name) {
+            map::release(&self.maps[*map], entry.span());
+        }
+    }
+
     /// A tensor that has to be there; the error names the checkpoint and tensors of similar names.
     pub fn require(&self, name: &str) -> Result<TensorView<'_>, CheckpointError> {
         self.get(name)

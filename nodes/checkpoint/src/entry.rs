@@ -1,6 +1,7 @@
 //! Where one tensor lies within a mapped file.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::dtype::Dtype;
 
@@ -17,13 +18,19 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The bytes of the file from the tensor's first element to the end of its last, for a contiguous one.
+    pub(crate) fn span(&self) -> Range<usize> {
+        let count: usize = self.shape.iter().product();
+        self.start..self.start + count * self.dtype.size()
+    }
+
     /// The tensor's bytes in row-major order: borrowed where they lie so, else gathered.
     pub(crate) fn bytes<'a>(&self, file: &'a [u8]) -> Cow<'a, [u8]> {
         let size = self.dtype.size();
-        let count: usize = self.shape.iter().product();
         match &self.strides {
-            None => Cow::Borrowed(&file[self.start..self.start + count * size]),
+            None => Cow::Borrowed(&file[self.span()]),
             Some(strides) => {
+                let count: usize = self.shape.iter().product();
                 let mut bytes = Vec::with_capacity(count * size);
                 let mut index = vec![0; self.shape.len()];
                 for _ in 0..count {

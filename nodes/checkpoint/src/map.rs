@@ -1,9 +1,10 @@
-//! Memory-mapping of a file: the one unsafe call of this crate.
+//! Memory-mapping of a file: the unsafe calls of this crate.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::error::CheckpointError;
 
@@ -28,4 +29,14 @@ pub(crate) fn map(path: &Path) -> Result<Mmap, CheckpointError> {
     // range is checked against the map's length; a file cut meanwhile ends the process with SIGBUS, as any mapped
     // checkpoint in other programs does. Model files are not edited in place while a run uses them.
     unsafe { Mmap::map(&file) }.map_err(io("map"))
+}
+
+/// Lets go of the memory that holds these bytes of a file. Whoever reads them again gets them from the file.
+#[expect(unsafe_code, reason = "see SAFETY")]
+pub(crate) fn release(map: &Mmap, bytes: Range<usize>) {
+    // SAFETY: the map is of a file and nothing was written to it, so its pages come back as they were.
+    let advised =
+        unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+    // It is advice: a system that does not take it needs more memory and gives the same bytes.
+    drop(advised);
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use crate::mode::RgbImage;
 use crate::preprocess::Filter;
@@ -37,18 +37,40 @@ impl GreyImage {
     /// Resized to `width` x `height` (neither 0); proportions may change.
     #[must_use]
     pub fn resized(&self, width: usize, height: usize, filter: Filter) -> Self {
-        let across = Taps::new(self.width, width, filter, 0..width);
-        let down = Taps::new(self.height, height, filter, 0..height);
-        let data = Arch::new().dispatch(|| {
-            let rows = down.inputs();
-            let middle = horizontal(self, rows.clone(), &across);
-            vertical(&middle, width, rows.start, &down)
-        });
+        let passes = Passes {
+            image: self,
+            across: Taps::new(self.width, width, filter, 0..width),
+            down: Taps::new(self.height, height, filter, 0..height),
+            width,
+        };
         Self {
             width,
             height,
-            data,
+            data: Arch::new().dispatch(passes),
         }
+    }
+}
+
+/// As those of [`crate::resize`].
+struct Passes<'a> {
+    image: &'a GreyImage,
+    across: Taps,
+    down: Taps,
+    width: usize,
+}
+
+impl NullaryFnOnce for Passes<'_> {
+    type Output = Vec<u8>;
+
+    #[expect(
+        clippy::inline_always,
+        reason = "it must take over the caller's vector width"
+    )]
+    #[inline(always)]
+    fn call(self) -> Vec<u8> {
+        let rows = self.down.inputs();
+        let middle = horizontal(self.image, rows.clone(), &self.across);
+        vertical(&middle, self.width, rows.start, &self.down)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use crate::mode::RgbImage;
 use crate::preprocess::Filter;
@@ -52,14 +52,56 @@ pub(crate) fn resize_channels<const N: usize>(
 ) -> Vec<u8> {
     let across = Taps::new(from.0, to.0, filter, window.columns.clone());
     let down = Taps::new(from.1, to.1, filter, window.rows.clone());
-    // Both passes compiled for the widest vectors that this processor has; integers come out the same on all.
-    Arch::new().dispatch(|| {
-        let rows = down.inputs();
-        let stride = from.0 * N;
-        let needed = &data[rows.start * stride..rows.end * stride];
-        let middle = horizontal::<N>(needed, from.0, &across);
-        vertical(&middle, window.columns.len() * N, rows.start, &down)
+    let passes = match N {
+        1 => passes::<1, ROWS>,
+        2 => passes::<2, { 2 * ROWS }>,
+        3 => passes::<3, { 3 * ROWS }>,
+        4 => passes::<4, { 4 * ROWS }>,
+        _ => unreachable!("pixels have one to four channels"),
+    };
+    passes(data, from.0, across, down)
+}
+
+/// `L` is `N` times [`ROWS`].
+fn passes<const N: usize, const L: usize>(
+    data: &[u8],
+    width: usize,
+    across: Taps,
+    down: Taps,
+) -> Vec<u8> {
+    Arch::new().dispatch(Passes::<N, L> {
+        data,
+        width,
+        across,
+        down,
     })
+}
+
+/// Both passes, compiled for the widest vectors that this processor has; integers come out the same on all. A closure would do,
+/// could it be told to be inlined: one that is not is compiled for the oldest processor.
+struct Passes<'a, const N: usize, const L: usize> {
+    data: &'a [u8],
+    width: usize,
+    across: Taps,
+    down: Taps,
+}
+
+impl<const N: usize, const L: usize> NullaryFnOnce for Passes<'_, N, L> {
+    type Output = Vec<u8>;
+
+    #[expect(
+        clippy::inline_always,
+        reason = "it must take over the caller's vector width"
+    )]
+    #[inline(always)]
+    fn call(self) -> Vec<u8> {
+        let rows = self.down.inputs();
+        let stride = self.width * N;
+        let needed = &self.data[rows.start * stride..rows.end * stride];
+        let middle = horizontal::<N, L>(needed, self.width, &self.across);
+        let line = self.across.starts.len() * N;
+        vertical(&middle, line, rows.start, &self.down)
+    }
 }
 
 /// For every output position: where its inputs start, and their weights.
@@ -118,30 +160,39 @@ impl Taps {
     }
 }
 
+/// Rows that the horizontal pass takes together.
+const ROWS: usize = 8;
+/// Bytes that the vertical pass takes together: their sums stay in registers.
+const BLOCK: usize = 32;
+
 #[expect(
     clippy::inline_always,
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-fn horizontal<const N: usize>(rows: &[u8], width: usize, taps: &Taps) -> Vec<u8> {
+fn horizontal<const N: usize, const L: usize>(rows: &[u8], width: usize, taps: &Taps) -> Vec<u8> {
     let columns = taps.inputs();
-    let stride = width * N;
-    let mut out = Vec::with_capacity(rows.len() / stride * taps.starts.len() * N);
-    // Empty channels up to the fourth make a pixel one load.
-    let mut wide = vec![[0_u8; 4]; columns.len()];
-    for row in rows.chunks_exact(stride) {
-        let pixels = &row.as_chunks::<N>().0[columns.clone()];
-        for (wide, pixel) in wide.iter_mut().zip(pixels) {
-            wide[..N].copy_from_slice(pixel);
-        }
-        for (start, weights) in taps.each() {
-            let mut sum = [1_i32 << (BITS - 1); 4];
-            for (pixel, &weight) in wide[start - columns.start..].iter().zip(weights) {
-                for (sum, &value) in sum.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
+    let (stride, line) = (width * N, taps.starts.len() * N);
+    let mut out = vec![0; rows.len() / stride * line];
+    const { assert!(L == N * ROWS) };
+    // Pixels that stand below each other, with one weight for all. The compiler is not to know the step, or it gathers bytes of
+    // several steps into one vector.
+    let step = std::hint::black_box(L);
+    let mut wide = vec![0_u8; columns.len() * step];
+    let groups = rows.chunks(ROWS * stride);
+    for (rows, out) in groups.zip(out.chunks_mut(ROWS * line)) {
+        for (place, row) in rows.chunks_exact(stride).enumerate() {
+            let pixels = &row.as_chunks::<N>().0[columns.clone()];
+            for (wide, pixel) in wide.chunks_exact_mut(step).zip(pixels) {
+                wide[N * place..N * place + N].copy_from_slice(pixel);
             }
-            out.extend_from_slice(&sum.map(to_byte)[..N]);
+        }
+        for (output, (start, weights)) in taps.each().enumerate() {
+            let pixels = &wide[(start - columns.start) * step..];
+            let bytes: [u8; L] = weigh(pixels, step, weights);
+            for (row, bytes) in out.chunks_exact_mut(line).zip(bytes.as_chunks::<N>().0) {
+                row[output * N..][..N].copy_from_slice(bytes);
+            }
         }
     }
     out
@@ -155,18 +206,37 @@ fn horizontal<const N: usize>(rows: &[u8], width: usize, taps: &Taps) -> Vec<u8>
 #[inline(always)]
 pub(crate) fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     let mut out = Vec::with_capacity(taps.starts.len() * stride);
-    let mut sums = vec![0_i32; stride];
     for (start, weights) in taps.each() {
-        sums.fill(1 << (BITS - 1));
-        let inputs = rows[(start - first) * stride..].chunks_exact(stride);
-        for (row, &weight) in inputs.zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
-            }
+        let rows = &rows[(start - first) * stride..];
+        let blocks = stride - stride % BLOCK;
+        for block in (0..blocks).step_by(BLOCK) {
+            let bytes: [u8; BLOCK] = weigh(&rows[block..], stride, weights);
+            out.extend_from_slice(&bytes);
         }
-        out.extend(sums.iter().map(|&sum| to_byte(sum)));
+        out.extend((blocks..stride).map(|at| {
+            let values = rows.chunks_exact(stride).map(|row| i32::from(row[at]));
+            let products = values.zip(weights).map(|(value, weight)| value * weight);
+            to_byte(products.fold(1 << (BITS - 1), |sum, product| sum + product))
+        }));
     }
     out
+}
+
+/// The weighted sums of bytes that stand `step` bytes apart, for the first `L` bytes.
+#[expect(
+    clippy::inline_always,
+    reason = "it must take over the caller's vector width"
+)]
+#[inline(always)]
+fn weigh<const L: usize>(bytes: &[u8], step: usize, weights: &[i32]) -> [u8; L] {
+    let mut sums = [1_i32 << (BITS - 1); L];
+    for (number, &weight) in weights.iter().enumerate() {
+        let bytes = &bytes[number * step..][..L];
+        for (sum, &value) in sums.iter_mut().zip(bytes) {
+            *sum += i32::from(value) * weight;
+        }
+    }
+    sums.map(to_byte)
 }
 
 #[expect(

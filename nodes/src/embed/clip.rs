@@ -21,7 +21,12 @@ impl Kind for Clip {
     type Config = model::Config;
 
     fn contract(config: &Self::Config, contract: &mut Contract) {
-        model::contract(config, contract, "clip", ColumnType::Vector);
+        model::contract(
+            config,
+            contract,
+            model::TWO_TOWERS,
+            ("clip", ColumnType::Vector),
+        );
     }
 
     fn build(config: &Self::Config) -> Result<Work, NodeError> {

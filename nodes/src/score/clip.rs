@@ -57,7 +57,8 @@ impl Kind for Clip {
     fn contract(config: &Config, contract: &mut Contract) {
         match (&config.embedding, config.of_model()) {
             (None, Some(config)) => {
-                model::contract(&config, contract, COLUMN, ColumnType::F32);
+                let column = (COLUMN, ColumnType::F32);
+                model::contract(&config, contract, model::TWO_TOWERS, column);
             }
             (Some(embedding), None) if config.model.is_none() => {
                 let mut rows = "embedding";

@@ -43,6 +43,13 @@ pub struct Config {
     pub text: String,
 }
 
+/// What its folder must have. `vocab.txt` is not in the published repository: it is bert-base-uncased's.
+const PARTS: &[&str] = &[
+    "ImageReward.safetensors|ImageReward.pt",
+    "med_config.json",
+    "vocab.txt|bert-base-uncased/vocab.txt",
+];
+
 impl Config {
     /// What it shares with the other models over images and texts.
     fn shared(&self) -> model::Config {
@@ -64,7 +71,8 @@ impl Kind for ImageReward {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        model::contract(&config.shared(), contract, "image_reward", ColumnType::F32);
+        let column = ("image_reward", ColumnType::F32);
+        model::contract(&config.shared(), contract, PARTS, column);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {

@@ -49,17 +49,25 @@ pub(crate) fn text() -> String {
     "text".into()
 }
 
-/// Reads image and text of each row; gives one column.
-pub fn contract(config: &Config, contract: &mut Contract, column: &str, ty: ColumnType) {
+/// What must be in the folder of a CLIP or SigLIP model.
+pub const TWO_TOWERS: &[&str] = &[
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json|vocab.json",
+];
+
+/// Reads image and text of each row; gives one column. `parts` are the files that the model's folder must have, weights aside.
+pub fn contract(
+    config: &Config,
+    contract: &mut Contract,
+    parts: &'static [&'static str],
+    (column, ty): (&str, ColumnType),
+) {
     contract
         .table("input", &config.input)
         .reads_files(&config.image)
         .reads(&config.text, &[ColumnType::Text]);
-    contract.model("model", &config.model).parts(&[
-        "config.json",
-        "preprocessor_config.json",
-        "tokenizer.json|vocab.json",
-    ]);
+    contract.model("model", &config.model).parts(parts);
     contract
         .port("rows", RowsOf::Input("input"))
         .gives(column, ty);

@@ -147,7 +147,7 @@ fn seed() -> u64 {
 
 impl Kind for SelfFilter {
     const NAME: &'static str = "train.self_filter";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {

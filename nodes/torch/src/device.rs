@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device, Tensor};
 use thiserror::Error;
+use trommel_engine::worker::ENVIRONMENT;
 
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
@@ -30,14 +31,6 @@ pub enum DeviceError {
     #[error("TROMMEL_THREADS is {value:?}, expected a number of at least 1")]
     Threads { value: String },
 }
-
-/// What libtorch and its OpenMP must find in the environment when they load, and why. What the user has set stays.
-const ENVIRONMENT: [(&str, &str); 2] = [
-    // Else threads that wait for work spin: on cores that other programs use as well, training took 13 times as long.
-    ("OMP_WAIT_POLICY", "PASSIVE"),
-    // cuDNN's attention, which is tried first otherwise, is slower than the flash kernels for the lengths seen here.
-    ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
-];
 
 /// Starts the program again where the environment lacks a setting: libraries read theirs before `main` runs. Loading libtorch
 /// twice costs a third of a second, which whoever starts the program spares by setting them. Returns where that is not needed,

@@ -87,6 +87,11 @@ impl Weights<'_> {
         }
     }
 
+    /// The kind that the model is built for.
+    pub fn kind(&self) -> Kind {
+        self.source.kind
+    }
+
     /// Whether the checkpoint has a tensor of that name here.
     pub fn has(&self, name: &str) -> bool {
         self.source.checkpoint.contains(&self.full(name))
@@ -121,6 +126,7 @@ impl Weights<'_> {
                     },
                     Some(stored) => {
                         let stored = Tensor::from_data_size(&view.data, &found, stored);
+                        self.source.checkpoint.release(&name);
                         return stored.to_device(self.source.device).to_kind(kind);
                     }
                 }

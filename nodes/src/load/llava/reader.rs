@@ -92,12 +92,12 @@ impl<R: BufRead> LlavaReader<R> {
                 }
                 Err(error) => return Err(self.unreadable(error)),
             };
-            let record = match std::str::from_utf8(&piece.text) {
+            let record = match String::from_utf8(piece.text) {
                 Ok(text) => Record::parse(text, piece.line),
                 Err(e) => Err(Refusal::Content {
                     reason: format!(
                         "it is not UTF-8 from byte {} of the record on",
-                        e.valid_up_to()
+                        e.utf8_error().valid_up_to()
                     ),
                 }),
             };

@@ -43,10 +43,10 @@ struct Written {
 }
 
 impl Record {
-    pub(crate) fn parse(raw: &str, line: u64) -> Result<Record, Refusal> {
-        let written: Written = serde_json::from_str(raw).map_err(|e| {
+    pub(crate) fn parse(raw: String, line: u64) -> Result<Record, Refusal> {
+        let written: Written = serde_json::from_str(&raw).map_err(|e| {
             if e.is_data() {
-                let reason = wrong_shape(raw).unwrap_or_else(|| e.to_string());
+                let reason = wrong_shape(&raw).unwrap_or_else(|| e.to_string());
                 Refusal::Content { reason }
             } else {
                 Refusal::Syntax {
@@ -79,7 +79,7 @@ impl Record {
         };
         check_roles(&written.conversations).map_err(content)?;
         Ok(Record {
-            raw: raw.to_string(),
+            raw,
             id,
             image,
             conversations: written.conversations,
@@ -140,7 +140,7 @@ mod tests {
             .map(|(from, value)| serde_json::json!({"from": from, "value": value}))
             .collect();
         let raw = format!(r#"{{{fields}"conversations": {}}}"#, Value::from(turns));
-        Record::parse(&raw, 1).map_err(|refusal| match refusal {
+        Record::parse(raw, 1).map_err(|refusal| match refusal {
             Refusal::Syntax { reason, .. } | Refusal::Content { reason } => reason,
         })
     }

@@ -4,6 +4,8 @@
 
 use std::io::{BufRead, ErrorKind};
 
+use memchr::{memchr_iter, memchr2};
+
 /// A record's text and where it begins.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Piece {
@@ -216,30 +218,32 @@ struct Scan {
 impl Scan {
     /// Goes on through `bytes`; the place of the comma or bracket that ends the value, if it is there.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
-            if self.string {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if self.escaped {
+                self.escaped = false;
+            } else if self.string {
+                // Most of a record lies within its strings, of which nothing else counts.
+                at += memchr2(b'"', b'\\', &bytes[at..])?;
+                self.escaped = bytes[at] == b'\\';
+                self.string = self.escaped;
+            } else {
                 match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.string = false,
+                    b'"' => self.string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b',' | b']' if self.depth == 0 => return Some(at),
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                     _ => {}
                 }
-                continue;
             }
-            match byte {
-                b'"' => self.string = true,
-                b'{' | b'[' => self.depth += 1,
-                b',' | b']' if self.depth == 0 => return Some(at),
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
+            at += 1;
         }
         None
     }
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+    memchr_iter(b'\n', bytes).count() as u64
 }
 
 #[cfg(test)]

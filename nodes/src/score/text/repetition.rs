@@ -43,22 +43,17 @@ impl Found {
 #[derive(Default)]
 pub(super) struct Windows {
     slots: Vec<Slot>,
+    /// Symbols of earlier texts. What a slot holds of them is no more: so nothing is cleared between texts.
+    before: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Slot {
     hash: u64,
-    /// Where the n-gram stands first.
+    /// One more than the place at which the n-gram stands first, counted through all texts.
     first: u32,
-    /// 0 in a free slot.
     count: u32,
 }
-
-const FREE: Slot = Slot {
-    hash: 0,
-    first: 0,
-    count: 0,
-};
 
 /// Odd numbers without a pattern: of the polynomial that is the hash, and to spread hashes over slots.
 const BASE: u64 = 0x9E6C_63D0_876A_68DD;
@@ -79,8 +74,8 @@ impl Windows {
         }
         let size = (2 * all).next_power_of_two();
         let shift = 64 - size.trailing_zeros();
-        self.slots.clear();
-        self.slots.resize(size, FREE);
+        let before = self.make_room(size, symbols.len());
+        let mut repeated = Vec::new();
         let highest = (1..n).fold(1_u64, |power, _| power.wrapping_mul(BASE));
         let mut hash = 0_u64;
         for (last, &symbol) in symbols.iter().enumerate() {
@@ -91,30 +86,50 @@ impl Windows {
             let mut at = (hash.wrapping_mul(SPREAD) >> shift) as usize;
             loop {
                 let slot = &mut self.slots[at];
-                if slot.count == 0 {
+                if slot.first <= before {
                     *slot = Slot {
                         hash,
-                        first: first as u32,
+                        first: before + first as u32 + 1,
                         count: 1,
                     };
                     distinct += 1;
                     break;
                 }
-                let known = slot.first as usize;
+                let known = (slot.first - before - 1) as usize;
                 if slot.hash == hash && symbols[known..known + n] == symbols[first..=last] {
                     slot.count += 1;
+                    if slot.count == 2 {
+                        repeated.push(at as u32);
+                    }
                     break;
                 }
                 at = (at + 1) & (size - 1);
             }
             hash = hash.wrapping_sub(symbols[first].into().wrapping_mul(highest));
         }
-        let counts = self.slots.iter().map(|slot| slot.count);
+        for slot in &mut repeated {
+            *slot = self.slots[*slot as usize].count;
+        }
         Found {
             all,
             distinct,
-            repeated: counts.filter(|&count| count > 1).collect(),
+            repeated,
         }
+    }
+
+    /// Readies so many slots for a text of `symbols`; gives how many symbols came before it.
+    fn make_room(&mut self, slots: usize, symbols: usize) -> u32 {
+        if self.slots.len() < slots {
+            self.slots.resize(slots, Slot::default());
+        }
+        let symbols = symbols as u32;
+        if let Some(after) = self.before.checked_add(symbols) {
+            return std::mem::replace(&mut self.before, after);
+        }
+        // All numbers are used up: begin anew.
+        self.slots.fill(Slot::default());
+        self.before = symbols;
+        0
     }
 }
 
@@ -156,14 +171,31 @@ mod tests {
         assert_eq!(words("7 7 7", 1), 0.0);
     }
 
+    #[test]
+    fn numbers_that_are_used_up_begin_anew() {
+        let mut windows = Windows::default();
+        let first = windows.count(b"abcabcabc", 2);
+        windows.before = u32::MAX - 4;
+        assert_eq!(windows.count(b"abcabcabc", 2), first);
+        assert_eq!(windows.before, 9);
+        assert_eq!(windows.count(b"abcabcabc", 2), first);
+    }
+
     proptest! {
         #[test]
-        fn counts_are_those_of_a_plain_map(symbols in prop::collection::vec(0_u8..4, 0..200), n in 1_usize..5) {
+        fn counts_are_those_of_a_plain_map(
+            symbols in prop::collection::vec(0_u8..4, 0..200),
+            other in prop::collection::vec(0_u8..4, 0..200),
+            n in 1_usize..5,
+        ) {
             let mut plain: HashMap<&[u8], u32> = HashMap::new();
             for window in symbols.windows(n) {
                 *plain.entry(window).or_default() += 1;
             }
-            let mut found = Windows::default().count(&symbols, n);
+            let mut windows = Windows::default();
+            // What an earlier text left does not count.
+            windows.count(&other, n);
+            let mut found = windows.count(&symbols, n);
             found.repeated.sort_unstable();
             let mut repeated: Vec<u32> = plain.values().copied().filter(|&count| count > 1).collect();
             repeated.sort_unstable();

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
+
 /// Whether a word in lower case is one.
 pub(super) fn is_stopword(word: &str) -> bool {
     STOPWORDS.contains(word)
 }
 
-static STOPWORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH.split_whitespace().collect());
+static STOPWORDS: LazyLock<HashSet<&str, RandomState>> =
+    LazyLock::new(|| ENGLISH.split_whitespace().collect());
 
 const ENGLISH: &str = "\
     a about above after again against all also although am among an and another any are aren't around as at be \

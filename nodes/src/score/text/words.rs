@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::super::measures::{entropy, share};
 use super::stopwords::is_stopword;
 
@@ -24,7 +26,7 @@ pub(super) struct Words {
 impl Words {
     pub(super) fn of(text: &str) -> Self {
         let lowered = text.to_lowercase();
-        let mut known: HashMap<&str, u32> = HashMap::new();
+        let mut known: HashMap<&str, u32, RandomState> = HashMap::default();
         let mut words = Self {
             numbers: Vec::new(),
             counts: Vec::new(),

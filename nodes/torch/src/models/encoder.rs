@@ -3,21 +3,19 @@
 
 use tch::{Device, Tensor};
 
-use super::layers::{Activation, LayerNorm, Linear, attention};
+use super::layers::{Activation, LayerNorm, Linear, Mlp, attention};
 use crate::weights::Weights;
 
 /// One transformer layer, normalised before attention and before the MLP.
 #[derive(Debug)]
 pub(crate) struct Layer {
     heads: i64,
-    activation: Activation,
     norm1: LayerNorm,
     /// Queries, keys and values.
     qkv: Linear,
     out: Linear,
     norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
+    mlp: Mlp,
 }
 
 /// What a layer needs to know of its tower.
@@ -54,22 +52,24 @@ pub(crate) fn patches(pixels: &Tensor, kernel: &Tensor) -> Tensor {
 
 impl Layer {
     pub(crate) fn load(weights: &Weights<'_>, config: &LayerConfig) -> Self {
-        let linear = |name: &str, inputs, outputs| Linear::load(&weights.at(name), inputs, outputs);
         let norm = |name: &str| LayerNorm::load(&weights.at(name), config.width, config.eps);
-        let (width, inner) = (config.width, config.inner);
+        let width = config.width;
         Self {
             heads: config.heads,
-            activation: config.activation,
             norm1: norm("layer_norm1"),
             qkv: Linear::load_joined(
                 &["q_proj", "k_proj", "v_proj"].map(|name| weights.at("self_attn").at(name)),
                 width,
                 width,
             ),
-            out: linear("self_attn.out_proj", width, width),
+            out: Linear::load(&weights.at("self_attn.out_proj"), width, width),
             norm2: norm("layer_norm2"),
-            fc1: linear("mlp.fc1", width, inner),
-            fc2: linear("mlp.fc2", inner, width),
+            mlp: Mlp::load(
+                (&weights.at("mlp.fc1"), &weights.at("mlp.fc2")),
+                config.activation,
+                width,
+                config.inner,
+            ),
         }
     }
 
@@ -108,9 +108,6 @@ impl Layer {
     /// What comes after attention.
     fn finish(&self, x: &Tensor, mixed: &Tensor) -> Tensor {
         let x = x + self.out.forward(&mixed.transpose(1, 2).flatten(2, -1));
-        let inner = self
-            .activation
-            .apply(&self.fc1.forward(&self.norm2.forward(&x)));
-        &x + self.fc2.forward(&inner)
+        &x + self.mlp.forward(&self.norm2.forward(&x))
     }
 }

@@ -1,7 +1,7 @@
 //! The layers that several models share: linear maps, layer norms, activations, attention over heads.
 
 use serde::Deserialize;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::weights::Weights;
 
@@ -40,6 +40,18 @@ impl Linear {
         }
     }
 
+    /// The map whose weight and bias are the checkpoint's times these factors, rounded once.
+    fn load_times(weights: &Weights<'_>, inputs: i64, outputs: i64, factors: (f64, f64)) -> Self {
+        let times = |name: &str, shape: &[i64], factor: f64| {
+            let values = weights.tensor_of(Kind::Float, name, shape) * factor;
+            values.to_kind(weights.kind())
+        };
+        Self {
+            weight: times("weight", &[outputs, inputs], factors.0),
+            bias: Some(times("bias", &[outputs], factors.1)),
+        }
+    }
+
     pub fn load_without_bias(weights: &Weights<'_>, inputs: i64, outputs: i64) -> Self {
         Self {
             weight: weights.tensor("weight", &[outputs, inputs]),
@@ -69,14 +81,36 @@ impl Linear {
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref())
+        product(x, &self.weight, self.bias.as_ref())
     }
 
     /// Only the outputs from `first` on, `count` of them.
     pub fn forward_part(&self, x: &Tensor, first: i64, count: i64) -> Tensor {
         let part = |all: &Tensor| all.narrow(0, first, count);
-        x.linear(&part(&self.weight), self.bias.as_ref().map(part))
+        let bias = self.bias.as_ref().map(part);
+        product(x, &part(&self.weight), bias.as_ref())
     }
+}
+
+/// Rows from which on the detour by a convolution pays.
+const MANY_ROWS: i64 = 128;
+
+/// On the CPU, libtorch leaves linear maps to MKL and convolutions to oneDNN, which takes an eighth less time for the same
+/// product (measured on a Zen 3). A convolution of 1 x 1 over points whose channels lie side by side is a linear map, and nothing
+/// is copied for it. Where gradients are wanted, a plain linear map is easier on memory.
+fn product(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let (outputs, inputs) = (weight.size()[0], weight.size()[1]);
+    let mut size = x.size();
+    let rows: i64 = size.iter().rev().skip(1).product();
+    let plain = x.device() != Device::Cpu || x.kind() != Kind::Float || rows < MANY_ROWS;
+    if plain || x.requires_grad() || weight.requires_grad() {
+        return x.linear(weight, bias);
+    }
+    let points = x.reshape([1, rows, 1, inputs]).permute([0, 3, 1, 2]);
+    let kernel = weight.view([outputs, inputs, 1, 1]);
+    let mapped = points.conv2d(&kernel, bias, [1, 1], [0, 0], [1, 1], 1);
+    *size.last_mut().expect("rows have inputs") = outputs;
+    mapped.permute([0, 2, 3, 1]).reshape(size)
 }
 
 impl LayerNorm {
@@ -99,13 +133,50 @@ impl LayerNorm {
     }
 }
 
-impl Activation {
-    pub fn apply(self, x: &Tensor) -> Tensor {
-        match self {
-            Self::QuickGelu => x * (x * 1.702).sigmoid(),
-            Self::Gelu => x.gelu("none"),
-            Self::GeluTanh => x.gelu("tanh"),
+/// Two linear maps with an activation between them.
+#[derive(Debug)]
+pub struct Mlp {
+    activation: Activation,
+    first: Linear,
+    second: Linear,
+}
+
+/// The factor in `x * sigmoid(1.702 x)`, which is `silu(1.702 x) / 1.702`.
+const QUICK_GELU: f64 = 1.702;
+
+impl Mlp {
+    /// From `width` to `inner` and back.
+    pub fn load(
+        (first, second): (&Weights<'_>, &Weights<'_>),
+        activation: Activation,
+        width: i64,
+        inner: i64,
+    ) -> Self {
+        let (first, second) = match activation {
+            // Multiplied into the weights, so that one pass over the largest tensors of a model does for four.
+            Activation::QuickGelu => (
+                Linear::load_times(first, width, inner, (QUICK_GELU, QUICK_GELU)),
+                Linear::load_times(second, inner, width, (1.0 / QUICK_GELU, 1.0)),
+            ),
+            Activation::Gelu | Activation::GeluTanh => (
+                Linear::load(first, width, inner),
+                Linear::load(second, inner, width),
+            ),
+        };
+        Self {
+            activation,
+            first,
+            second,
         }
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let inner = self.first.forward(x);
+        self.second.forward(&match self.activation {
+            Activation::QuickGelu => inner.silu(),
+            Activation::Gelu => inner.gelu("none"),
+            Activation::GeluTanh => inner.gelu("tanh"),
+        })
     }
 }
 
@@ -130,4 +201,35 @@ pub fn normalise(x: &Tensor) -> Tensor {
 /// The number in a one-element tensor, read as float32 and widened; waits for the device.
 pub fn number(x: &Tensor) -> f64 {
     x.to_kind(Kind::Float).double_value(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn largest(x: &Tensor) -> f64 {
+        number(&x.abs().max())
+    }
+
+    #[test]
+    fn many_rows_are_mapped_as_few_are() {
+        tch::manual_seed(1);
+        let options = (Kind::Float, Device::Cpu);
+        let map = Linear {
+            weight: Tensor::randn([24, 40], options),
+            bias: Some(Tensor::randn([24], options)),
+        };
+        let x = Tensor::randn([4, 50, 40], options);
+        let plain = x.linear(&map.weight, map.bias.as_ref());
+        // As the rows are when a part of each is taken.
+        let parts = x.transpose(0, 1).contiguous().transpose(0, 1);
+        for x in [&x, &parts] {
+            let mapped = map.forward(x);
+            assert_eq!(mapped.size(), [4, 50, 24]);
+            assert!(mapped.is_contiguous());
+            assert!(largest(&(mapped - &plain)) < 1e-4);
+        }
+        let part = map.forward_part(&x, 8, 16);
+        assert!(largest(&(part - plain.narrow(2, 8, 16))) < 1e-4);
+    }
 }

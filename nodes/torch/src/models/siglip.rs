@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use super::encoder::{Layer, LayerConfig, patches};
-use super::layers::{Activation, LayerNorm, Linear, attention};
+use super::layers::{LayerNorm, Linear, Mlp, attention};
 use crate::weights::Weights;
 
 mod settings;
@@ -33,14 +33,12 @@ struct Vision {
 #[derive(Debug)]
 struct Head {
     heads: i64,
-    activation: Activation,
     probe: Tensor,
     /// Of queries, keys and values, one below the other.
     qkv: Linear,
     out: Linear,
     norm: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
+    mlp: Mlp,
 }
 
 #[derive(Debug)]
@@ -100,11 +98,10 @@ impl Vision {
 
 impl Head {
     fn load(weights: &Weights<'_>, config: &LayerConfig) -> Self {
-        let (width, inner) = (config.width, config.inner);
+        let width = config.width;
         let attention = weights.at("attention");
         Self {
             heads: config.heads,
-            activation: config.activation,
             probe: weights.tensor("probe", &[1, 1, width]),
             qkv: Linear {
                 weight: attention.tensor("in_proj_weight", &[3 * width, width]),
@@ -112,8 +109,12 @@ impl Head {
             },
             out: Linear::load(&attention.at("out_proj"), width, width),
             norm: LayerNorm::load(&weights.at("layernorm"), width, config.eps),
-            fc1: Linear::load(&weights.at("mlp.fc1"), width, inner),
-            fc2: Linear::load(&weights.at("mlp.fc2"), inner, width),
+            mlp: Mlp::load(
+                (&weights.at("mlp.fc1"), &weights.at("mlp.fc2")),
+                config.activation,
+                width,
+                config.inner,
+            ),
         }
     }
 
@@ -132,10 +133,7 @@ impl Head {
         let q = q.expand([batch, -1, -1, -1], false);
         let mixed = attention(&q, &heads(&parts[0]), &heads(&parts[1]), false);
         let x = self.out.forward(&mixed.transpose(1, 2).flatten(1, -1));
-        let inner = self
-            .activation
-            .apply(&self.fc1.forward(&self.norm.forward(&x)));
-        &x + self.fc2.forward(&inner)
+        &x + self.mlp.forward(&self.norm.forward(&x))
     }
 }
 

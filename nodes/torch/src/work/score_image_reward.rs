@@ -32,22 +32,21 @@ const KIND: &str = "score.image_reward";
 const COLUMN: &str = "image_reward";
 /// The names that its weights are published under, in the order of preference.
 const WEIGHTS: [&str; 2] = ["ImageReward.safetensors", "ImageReward.pt"];
-const BATCH_ON_CPU: usize = 16;
+/// Some 1,000 tokens, which fill the processors and whose states stay in their caches.
+const BATCH_ON_CPU: usize = 5;
 const BATCH_ON_GPU: usize = 128;
+/// Texts are short: so many make a batch, however few images do.
+const TEXTS: usize = 32;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     /// The model's folder, absolute.
     model: PathBuf,
-    #[serde(default = "f32")]
+    #[serde(default)]
     precision: Precision,
-    /// Images, and texts, computed at a time. Changes nothing but memory and time.
+    /// Images computed at a time. Changes nothing but memory and time.
     batch_size: Option<NonZero<usize>>,
-}
-
-fn f32() -> Precision {
-    Precision::F32
 }
 
 struct ScoreImageReward {
@@ -154,6 +153,7 @@ fn find_weights(folder: &Path) -> Result<PathBuf, WorkError> {
 
 impl RowWork for ScoreImageReward {
     fn rows(&mut self, rows: &RecordBatch) -> Result<RowAnswer, WorkError> {
+        let _held = self.precision.allow(self.device)?;
         let (paths, texts) = (text_column(rows, "image")?, text_column(rows, "text")?);
         let images = rows_of_images(&paths, &texts);
         let mut failed = Vec::new();
@@ -237,7 +237,7 @@ impl ScoreImageReward {
         // Texts of like length go together, so that little is computed on what fills them up.
         texts.sort_by_key(|(_, _, ids)| ids.len());
         let batches: Vec<Texts> = texts
-            .chunks(self.batch)
+            .chunks(self.batch.max(TEXTS))
             .map(|texts| self.batch_of(texts))
             .collect();
         let rewards = no_grad(|| {

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::BlipTextConfig;
-use crate::models::layers::{Activation, LayerNorm, Linear, attention_to};
+use crate::models::layers::{LayerNorm, Linear, Mlp, attention_to};
 use crate::weights::Weights;
 
 /// The encoder. No token types, no pooler.
@@ -29,11 +29,9 @@ pub struct Texts {
 /// Self-attention, attention to the image, feed-forward; each normalised after it was added.
 #[derive(Debug)]
 struct Layer {
-    activation: Activation,
     attention: Attention,
     cross: Attention,
-    intermediate: Linear,
-    output: Linear,
+    mlp: Mlp,
     norm: LayerNorm,
 }
 
@@ -124,11 +122,14 @@ impl Layer {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let output = weights.at("output");
         Self {
-            activation: config.hidden_act,
             attention: Attention::load(&weights.at("attention"), config, width),
             cross: Attention::load(&weights.at("crossattention"), config, image_width),
-            intermediate: Linear::load(&weights.at("intermediate.dense"), width, inner),
-            output: Linear::load(&output.at("dense"), inner, width),
+            mlp: Mlp::load(
+                (&weights.at("intermediate.dense"), &output.at("dense")),
+                config.hidden_act,
+                width,
+                inner,
+            ),
             norm: LayerNorm::load(&output.at("LayerNorm"), width, config.layer_norm_eps),
         }
     }
@@ -142,8 +143,7 @@ impl Layer {
     ) -> Tensor {
         let x = self.attention.forward(x, text, seen);
         let x = self.cross.forward(&x, image, None);
-        let inner = self.activation.apply(&self.intermediate.forward(&x));
-        self.norm.forward(&(&x + self.output.forward(&inner)))
+        self.norm.forward(&(&x + self.mlp.forward(&x)))
     }
 }
 

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::BlipVisionConfig;
-use crate::models::layers::{LayerNorm, Linear, attention};
+use crate::models::layers::{Activation, LayerNorm, Linear, Mlp, attention};
 use crate::weights::Weights;
 
 /// The encoder with its last norm.
@@ -27,8 +27,7 @@ struct Block {
     qkv: Linear,
     proj: Linear,
     norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
+    mlp: Mlp,
 }
 
 impl BlipVision {
@@ -71,7 +70,7 @@ impl BlipVision {
 
 impl Block {
     fn load(weights: &Weights<'_>, config: &BlipVisionConfig) -> Self {
-        let (width, inner) = (config.embed_dim, config.inner());
+        let width = config.embed_dim;
         let linear = |name: &str, inputs, outputs| Linear::load(&weights.at(name), inputs, outputs);
         let norm = |name: &str| LayerNorm::load(&weights.at(name), width, config.layer_norm_eps);
         Self {
@@ -84,8 +83,12 @@ impl Block {
             },
             proj: linear("attn.proj", width, width),
             norm2: norm("norm2"),
-            fc1: linear("mlp.fc1", width, inner),
-            fc2: linear("mlp.fc2", inner, width),
+            mlp: Mlp::load(
+                (&weights.at("mlp.fc1"), &weights.at("mlp.fc2")),
+                Activation::Gelu,
+                width,
+                config.inner(),
+            ),
         }
     }
 
@@ -98,7 +101,6 @@ impl Block {
             .permute([2, 0, 3, 1, 4]);
         let mixed = attention(&qkv.get(0), &qkv.get(1), &qkv.get(2), false);
         let x = x + self.proj.forward(&mixed.transpose(1, 2).flatten(2, -1));
-        let inner = self.fc1.forward(&self.norm2.forward(&x)).gelu("none");
-        &x + self.fc2.forward(&inner)
+        &x + self.mlp.forward(&self.norm2.forward(&x))
     }
 }

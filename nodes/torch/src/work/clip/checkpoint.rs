@@ -31,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) vocabulary: i64,
     /// The most tokens of a text.
     pub(super) positions: usize,
+    /// The tokens of an image, about.
+    pub(super) image_tokens: usize,
     /// Components of an embedding.
     pub(super) width: usize,
 }
@@ -70,6 +72,7 @@ fn load_clip(folder: &Path, config: &str, kind: Kind, device: Device) -> Result<
         encode: Box::new(move |text| tokenizer.encode(text)),
         vocabulary: config.text.vocab_size,
         positions,
+        image_tokens: config.vision.patches() as usize,
         width: config.projection_dim as usize,
     })
 }
@@ -90,6 +93,7 @@ fn load_siglip(
         encode: Box::new(move |text| tokenizer.encode(text)),
         vocabulary: config.text.vocab_size,
         positions,
+        image_tokens: config.vision.patches() as usize,
         width: config.text.projection_size as usize,
     })
 }

@@ -32,7 +32,8 @@ struct Settings {
     batch_size: Option<NonZero<usize>>,
 }
 
-const BATCH_ON_CPU: usize = 32;
+/// Tokens, of images or texts, that fill the processors and whose states stay in their caches.
+const TOKENS_ON_CPU: usize = 1_024;
 const BATCH_ON_GPU: usize = 128;
 /// Bytes of embeddings that are remembered from request to request. At 768 components those are 86,000 images, 36,000 texts.
 const IMAGE_ROOM: usize = 256 << 20;
@@ -43,7 +44,8 @@ pub(super) struct Embedder {
     model: Model,
     files: Files,
     words: Words,
-    batch: usize,
+    image_batch: usize,
+    text_batch: usize,
     threads: NonZero<usize>,
     /// Components of an embedding.
     width: usize,
@@ -66,10 +68,10 @@ impl Embedder {
         let settings: Settings = read_settings(kind, config)?;
         let precision = settings.precision;
         let loaded = checkpoint::load(&settings.model, precision.kind(), device)?;
-        let usual = if device == Device::Cpu {
-            BATCH_ON_CPU
-        } else {
-            BATCH_ON_GPU
+        let batch = |tokens: usize| match (settings.batch_size, device) {
+            (Some(given), _) => given.get(),
+            (None, Device::Cpu) => (TOKENS_ON_CPU / tokens).max(1),
+            (None, _) => BATCH_ON_GPU,
         };
         let embedding = loaded.width * size_of::<f32>();
         let images = IMAGE_ROOM / (embedding + size_of::<Digest>());
@@ -82,7 +84,8 @@ impl Embedder {
                 precision,
                 device,
             },
-            batch: settings.batch_size.map_or(usual, NonZero::get),
+            image_batch: batch(loaded.image_tokens),
+            text_batch: batch(loaded.positions),
             threads: device::threads()?,
             width: loaded.width,
         })
@@ -107,7 +110,7 @@ impl Embedder {
         // On the CPU the threads that read would only take turns with those that compute; a GPU shall find its next batch ready.
         let room = match self.model.device {
             Device::Cpu => self.threads.get(),
-            _ => self.batch + 2 * self.threads.get(),
+            _ => self.image_batch + 2 * self.threads.get(),
         };
         let reader = self.files.reader();
         let read = |path: &&str| reader.read(path);
@@ -115,8 +118,10 @@ impl Embedder {
             // The first images are read meanwhile.
             let texts = self
                 .words
-                .start(&self.model, &texts, self.batch, self.threads);
-            let images = self.files.embed(&self.model, &paths, read, self.batch);
+                .start(&self.model, &texts, self.text_batch, self.threads);
+            let images = self
+                .files
+                .embed(&self.model, &paths, read, self.image_batch);
             (self.words.finish(texts), images)
         });
 

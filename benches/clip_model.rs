@@ -1,36 +1,27 @@
-//! CLIP alone, without files and processes: seconds for all images and for all texts, in batches of 32, the best of three
-//! rounds after one that is not counted.
+//! CLIP alone, without files and processes: seconds for all images and for all texts, in batches of 32.
 //!
-//! `cargo bench -p trommel-torch --bench clip_model -- MODEL INPUTS.safetensors`. The inputs come from its peer,
+//! `bench_clip_model MODEL INPUTS.safetensors`, with libtorch in `LD_LIBRARY_PATH`. The inputs come from its peer,
 //! `benches/extract_peers/clip_model.py`: `pixels` [N, 3, H, W], `ids` [M, 77], `lengths` [M].
 
 #![expect(clippy::print_stdout, reason = "a benchmark tells its numbers")]
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
 
 use tch::{Device, Kind, Tensor, no_grad};
+use trommel_benches::{best, paths};
 use trommel_checkpoint::Checkpoint;
 use trommel_torch::models::clip::{Clip, ClipConfig};
 use trommel_torch::{device, weights};
 
-const ROUNDS: usize = 3;
 const BATCH: i64 = 32;
 
 fn main() {
-    let given: Vec<PathBuf> = std::env::args()
-        .skip(1)
-        .filter(|argument| !argument.starts_with("--"))
-        .map(PathBuf::from)
-        .collect();
-    let [model, inputs] = &given[..] else {
-        println!("give a folder with a CLIP and a file with its inputs");
-        return;
-    };
+    device::restart_with_environment().expect("started again");
+    let [model, inputs] = paths(["MODEL", "INPUTS.safetensors"]);
     let threads = device::threads().expect("a number of threads");
     tch::set_num_threads(i32::try_from(threads.get()).expect("not so many threads"));
-    let clip = load(model);
-    let inputs = Checkpoint::open(inputs).expect("inputs");
+    let clip = load(&model);
+    let inputs = Checkpoint::open(&inputs).expect("inputs");
     let pixels = tensor(&inputs, "pixels", Kind::Float);
     let (ids, lengths) = (
         tensor(&inputs, "ids", Kind::Int64),
@@ -68,13 +59,4 @@ fn tensor(inputs: &Checkpoint, name: &str, kind: Kind) -> Tensor {
     let view = inputs.get(name).expect("an input");
     let shape: Vec<i64> = view.shape.iter().map(|&n| n as i64).collect();
     Tensor::from_data_size(&view.data, &shape, kind)
-}
-
-fn best(work: impl Fn()) -> f64 {
-    let rounds = (0..=ROUNDS).map(|_| {
-        let start = Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    });
-    rounds.skip(1).fold(f64::INFINITY, f64::min)
 }
