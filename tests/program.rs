@@ -213,3 +213,24 @@ fn a_pipeline_without_models_runs_and_is_cached() {
         picked.iter().map(|r| &r["id"]).collect::<Vec<_>>()
     );
 }
+
+/// Who names nodes misses no outputs.
+#[test]
+fn a_file_without_outputs_serves_what_is_named() {
+    let project = Project::new();
+    project.file("rows.jsonl", "{\"score\": 1}\n").file(
+        "p.yaml",
+        "version: 1\nnodes:\n  rows: { kind: load.jsonl, path: rows.jsonl }\n",
+    );
+    let all = project.run(&["run", "p.yaml"]).succeeded();
+    assert!(all.stderr.contains("no outputs"), "{all}");
+    for named in [
+        &["run", "p.yaml", "--to", "rows"][..],
+        &["plan", "p.yaml", "--to", "rows"],
+        &["show", "p.yaml", "rows"],
+        &["explain", "p.yaml", "rows"],
+    ] {
+        let outcome = project.run(named).succeeded();
+        assert!(!outcome.to_string().contains("no outputs"), "{outcome}");
+    }
+}

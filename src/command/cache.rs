@@ -237,7 +237,7 @@ fn keys_of(file: &Path, cache: &Cache) -> Result<Vec<Digest>, Problems> {
         file: file.to_owned(),
         set: Vec::new(),
     };
-    let plan = pipeline.compile_to_run()?;
+    let plan = pipeline.compile_to_run(true)?;
     keys(&plan, cache).map_err(|error| {
         let words = format!(
             "cannot tell what {} uses: {}",

@@ -28,7 +28,7 @@ pub(crate) struct ExplainArgs {
 const SHORT: usize = 12;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Problems> {
-    let plan = args.pipeline.compile_to_run()?;
+    let plan = args.pipeline.compile_to_run(true)?;
     let id = named_node(&plan, &args.node, "explain")?;
     require_files(&plan, &plan.ancestors([id]))?;
     let cache = args.cache.open()?;

@@ -141,12 +141,13 @@ impl PipelineArgs {
         Ok(overrides)
     }
 
-    /// Compiles for running: only what `nodes` need must be there.
-    fn compile_to_run(&self) -> Result<Plan, Problems> {
+    /// Compiles for running: only what `nodes` need must be there. Where nodes are named, outputs are not missed.
+    fn compile_to_run(&self, named: bool) -> Result<Plan, Problems> {
         let (plan, warnings) = self.compile()?;
         // What is not there is looked at again for the nodes that run; what is not needed is no news.
         let mut others = Problems::default();
-        let known = ["compile::missing_file", TO_FETCH, "compile::unneeded"];
+        let mut known = vec!["compile::missing_file", TO_FETCH, "compile::unneeded"];
+        known.extend(named.then_some("compile::no_outputs"));
         warnings
             .into_iter()
             .filter(|w| !known.contains(&w.code))

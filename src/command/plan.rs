@@ -31,7 +31,7 @@ pub(crate) struct PlanArgs {
 }
 
 pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
-    let plan = args.pipeline.compile_to_run()?;
+    let plan = args.pipeline.compile_to_run(!args.to.is_empty())?;
     let named = |names: &[String], option: &str| -> Result<HashSet<_>, Problems> {
         let nodes = names.iter().map(|name| named_nodes(&plan, name, option));
         Ok(nodes

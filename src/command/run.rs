@@ -56,7 +56,7 @@ pub(crate) struct RunArgs {
 const INTERRUPTED: u8 = 130;
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
-    let plan = Arc::new(args.pipeline.compile_to_run()?);
+    let plan = Arc::new(args.pipeline.compile_to_run(!args.to.is_empty())?);
     let mut targets = Vec::new();
     for name in &args.to {
         targets.extend(named_nodes(&plan, name, "--to")?);

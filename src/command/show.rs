@@ -45,7 +45,7 @@ enum ShowFormat {
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
-    let plan = args.pipeline.compile_to_run()?;
+    let plan = args.pipeline.compile_to_run(true)?;
     let name = first_part(&args.node);
     let port = args.node.get(name.len() + 1..);
     let id = named_node(&plan, name, "show")?;

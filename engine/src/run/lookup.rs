@@ -197,17 +197,18 @@ fn contents(
 ) -> Result<Vec<Option<Digest>>, RunError> {
     let paths = strings(array)?;
     let absent = Digest::of_bytes(b"trommel: a file that cannot be read");
-    let mut fresh: Vec<&str> = paths.iter().flatten().collect();
-    fresh.retain(|path| !known.contains_key(*path));
-    fresh.sort_unstable();
-    fresh.dedup();
-    let digests = cache.files.digest_all(&fresh).into_iter();
-    known.extend(
-        fresh
-            .into_iter()
-            .zip(digests)
-            .map(|(path, digest)| (path.to_owned(), digest.unwrap_or(absent))),
-    );
+    let mut fresh = Vec::new();
+    for path in paths.iter().flatten() {
+        if !known.contains_key(path) {
+            known.insert(path.to_owned(), absent);
+            fresh.push(path);
+        }
+    }
+    for (path, digest) in fresh.iter().zip(cache.files.digest_all(&fresh)) {
+        if let (Some(place), Ok(digest)) = (known.get_mut(*path), digest) {
+            *place = digest;
+        }
+    }
     Ok(paths.iter().map(|path| Some(known[path?])).collect())
 }
 
