@@ -1,12 +1,8 @@
 //! Grey pictures, equal to those of PIL's `convert("L")` and its `resize`.
 
-use std::ops::Range;
-
-use pulp::{Arch, NullaryFnOnce};
-
 use crate::mode::RgbImage;
 use crate::preprocess::Filter;
-use crate::resize::{BITS, Taps, to_byte, vertical};
+use crate::resize::{Window, resize_channels};
 
 /// An 8-bit grey image, rows from top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,68 +33,23 @@ impl GreyImage {
     /// Resized to `width` x `height` (neither 0); proportions may change.
     #[must_use]
     pub fn resized(&self, width: usize, height: usize, filter: Filter) -> Self {
-        let passes = Passes {
-            image: self,
-            across: Taps::new(self.width, width, filter, 0..width),
-            down: Taps::new(self.height, height, filter, 0..height),
-            width,
+        let whole = Window {
+            columns: 0..width,
+            rows: 0..height,
         };
+        let (from, to) = ((self.width, self.height), (width, height));
         Self {
             width,
             height,
-            data: Arch::new().dispatch(passes),
+            data: resize_channels::<1>(&self.data, from, to, filter, &whole),
         }
     }
-}
-
-/// As those of [`crate::resize`].
-struct Passes<'a> {
-    image: &'a GreyImage,
-    across: Taps,
-    down: Taps,
-    width: usize,
-}
-
-impl NullaryFnOnce for Passes<'_> {
-    type Output = Vec<u8>;
-
-    #[expect(
-        clippy::inline_always,
-        reason = "it must take over the caller's vector width"
-    )]
-    #[inline(always)]
-    fn call(self) -> Vec<u8> {
-        let rows = self.down.inputs();
-        let middle = horizontal(self.image, rows.clone(), &self.across);
-        vertical(&middle, self.width, rows.start, &self.down)
-    }
-}
-
-/// One channel needs no pixel to stay together, so the taps of one output are a plain product of two lists.
-#[expect(
-    clippy::inline_always,
-    reason = "it must take over the caller's vector width"
-)]
-#[inline(always)]
-fn horizontal(image: &GreyImage, rows: Range<usize>, taps: &Taps) -> Vec<u8> {
-    let width = image.width;
-    let mut out = Vec::new();
-    for row in image.data[rows.start * width..rows.end * width].chunks_exact(width) {
-        for (start, weights) in taps.each() {
-            let products = row[start..].iter().zip(weights);
-            let sum: i32 = products
-                .map(|(&value, &weight)| i32::from(value) * weight)
-                .sum();
-            out.push(to_byte(sum + (1 << (BITS - 1))));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resize::{Window, resize};
+    use crate::resize::resize;
 
     #[test]
     fn one_channel_is_resized_as_three() {

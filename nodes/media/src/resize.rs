@@ -11,7 +11,7 @@ use crate::mode::RgbImage;
 use crate::preprocess::Filter;
 
 /// Bits behind the point of a weight: 32 less 8 for the value and 2 for sums above one.
-pub(crate) const BITS: u32 = 22;
+const BITS: u32 = 22;
 
 /// The part of the resized image that is wanted, in its rows and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<const N: usize, const L: usize> NullaryFnOnce for Passes<'_, N, L> {
 }
 
 /// For every output position: where its inputs start, and their weights.
-pub(crate) struct Taps {
+struct Taps {
     starts: Vec<usize>,
     /// `longest` weights for every position, filled up with zeros.
     weights: Vec<i32>,
@@ -114,7 +114,7 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    pub(crate) fn new(from: usize, to: usize, filter: Filter, outputs: Range<usize>) -> Self {
+    fn new(from: usize, to: usize, filter: Filter, outputs: Range<usize>) -> Self {
         let scale = from as f64 / to as f64;
         let stretch = scale.max(1.0);
         let support = filter.support() * stretch;
@@ -148,12 +148,12 @@ impl Taps {
     }
 
     /// The input positions that any output needs.
-    pub(crate) fn inputs(&self) -> Range<usize> {
+    fn inputs(&self) -> Range<usize> {
         let end = self.starts.iter().zip(&self.counts).map(|(s, c)| s + c);
         self.starts.first().copied().unwrap_or(0)..end.max().unwrap_or(0)
     }
 
-    pub(crate) fn each(&self) -> impl Iterator<Item = (usize, &[i32])> {
+    fn each(&self) -> impl Iterator<Item = (usize, &[i32])> {
         let weights = self.weights.chunks_exact(self.longest);
         let sized = weights.zip(&self.counts).map(|(w, &n)| &w[..n]);
         self.starts.iter().copied().zip(sized)
@@ -204,7 +204,7 @@ fn horizontal<const N: usize, const L: usize>(rows: &[u8], width: usize, taps: &
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-pub(crate) fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
+fn vertical(rows: &[u8], stride: usize, first: usize, taps: &Taps) -> Vec<u8> {
     let mut out = Vec::with_capacity(taps.starts.len() * stride);
     for (start, weights) in taps.each() {
         let rows = &rows[(start - first) * stride..];
@@ -244,7 +244,7 @@ fn weigh<const L: usize>(bytes: &[u8], step: usize, weights: &[i32]) -> [u8; L] 
     reason = "it must take over the caller's vector width"
 )]
 #[inline(always)]
-pub(crate) fn to_byte(sum: i32) -> u8 {
+fn to_byte(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 

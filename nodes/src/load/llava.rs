@@ -10,17 +10,14 @@
 //! instructions: { kind: load.llava, annotations: ../data/llava_instruct_158k.json, images: ../data/coco/train2017 }
 //! ```
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, sync_channel};
 
 use arrow::array::{FixedSizeBinaryArray, ListArray, StringArray, StructArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
 
-use self::reader::{LlavaError, LlavaReader};
+use self::reader::LlavaReader;
 use self::record::Record;
 use super::images::{Images, OnMissingImage};
 use super::with_causes;
@@ -115,50 +112,27 @@ impl TableNode for Load {
         outputs: &mut dyn Outputs,
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
-        let fault = |e: LlavaError| NodeError::new(with_causes(&e));
-        let reader = LlavaReader::open(&self.annotations).map_err(fault)?;
-        // One thread parses while another makes tables and stores them.
-        std::thread::scope(|scope| {
-            let (send, batches) = sync_channel(BATCHES_AHEAD);
-            scope.spawn(move || send_batches(reader, &send));
-            let mut keys = RecordKeys::default();
-            let mut read = 0_u64;
-            for records in batches {
-                let records = records.map_err(fault)?;
-                context.check_cancelled()?;
-                let count = records.len() as u64;
-                let mut rows = Rows::new(&self.columns);
-                for (number, record) in (read..).zip(records) {
-                    let key = keys.next(record.raw.as_bytes());
-                    let image = record.image.as_deref();
-                    if let Some(image) = self.images.find(number, image, outputs) {
-                        rows.add(key, number, record, image, &self.columns)?;
-                    }
+        let fault = |e: reader::LlavaError| NodeError::new(with_causes(&e));
+        let mut reader = LlavaReader::open(&self.annotations).map_err(fault)?;
+        let mut keys = RecordKeys::default();
+        let mut read = 0_u64;
+        while let Some(records) = reader.next_batch().map_err(fault)? {
+            context.check_cancelled()?;
+            let count = records.len() as u64;
+            let mut rows = Rows::new(&self.columns);
+            for (number, record) in (read..).zip(records) {
+                let key = keys.next(record.raw.as_bytes());
+                if let Some(image) = self.images.find(number, record.image.as_deref(), outputs) {
+                    rows.add(key, number, record, image, &self.columns)?;
                 }
-                read += count;
-                if rows.len() > 0 {
-                    outputs.push("rows", rows.finish()?)?;
-                }
-                context.progress(read, None, "records");
             }
-            Ok::<(), NodeError>(())
-        })?;
-        self.images.report_missing(context)
-    }
-}
-
-/// Batches that wait to be stored.
-const BATCHES_AHEAD: usize = 2;
-
-type Batch = Result<Vec<Record>, LlavaError>;
-
-/// Sends all batches, the last of which may be an error, until nobody takes them.
-fn send_batches(mut reader: LlavaReader<BufReader<File>>, send: &SyncSender<Batch>) {
-    while let Some(batch) = reader.next_batch().transpose() {
-        let failed = batch.is_err();
-        if send.send(batch).is_err() || failed {
-            return;
+            read += count;
+            if rows.len() > 0 {
+                outputs.push("rows", rows.finish()?)?;
+            }
+            context.progress(read, None, "records");
         }
+        self.images.report_missing(context)
     }
 }
 
