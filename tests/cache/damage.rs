@@ -134,7 +134,9 @@ fn a_flipped_bit_in_an_object_is_never_shown() {
     let output = project.read("out.json");
     let tables = NODES.map(|node| show(&project, node).expect("a table"));
     let mut found = 0;
-    for round in 0..3 {
+    // Which bits are struck depends on the names of the objects, and those on the time that the training took.
+    let mut round = 0;
+    while round < 3 || (found < 8 && round < 12) {
         let objects = files_below(&project.path(".trommel/objects"));
         for (place, object) in objects.into_iter().enumerate() {
             flip(&object, 5 * round + place);
@@ -158,9 +160,9 @@ fn a_flipped_bit_in_an_object_is_never_shown() {
             project.run(&["cache", "verify"]);
             project.ran(&[]);
         }
+        round += 1;
     }
-    // Which bits are struck depends on the names of the objects, and times of the training are in one of them.
-    assert!(found >= 4, "{found}");
+    assert!(found >= 8, "{found}");
     project.run(&["cache", "verify"]).succeeded();
 }
 
