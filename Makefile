@@ -32,7 +32,7 @@ test: lint ## formatting, lints, all tests
 
 # Takes about an hour and 10 GB below $(TARGET)/bench, which may be deleted; `python3 benches/run.py PROGRAM FOLDER CASE ..` runs some
 # cases only. The case extract (PyTorch and transformers from PyPI) takes the most; TROMMEL_BENCH_DATA names its samples.
-bench: build ## benchmarks beside their peers (from PyPI, in an environment of their own), target/bench/results.json
+bench: setup ## benchmarks beside their peers (from PyPI, in an environment of their own), target/bench/results.json
 	cargo build --locked --release -p trommel -p trommel-torch -p trommel-benches
 	python3 benches/run.py $(TARGET)/release/trommel $(TARGET)/bench
 
