@@ -180,6 +180,7 @@ fn time<K: Kind>(measures: &[&str], batches: &[RecordBatch]) -> f64 {
     let context = Context {
         device: Device::Cpu,
         scratch: Path::new("."),
+        unfinished: None,
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),

@@ -11,3 +11,4 @@ mod families;
 mod kill;
 mod pair;
 mod process;
+mod training;

@@ -19,6 +19,7 @@ mod runs;
 mod seal;
 mod store;
 mod sweep;
+mod unfinished;
 
 pub use answers::AnswerStore;
 pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};

@@ -11,6 +11,7 @@
 //! answers/NAME.log         answers of servers that were paid for (answers.rs)
 //! files                    content digests by (path, size, times, inode) (files.rs)
 //! corrupt/                 what was not as it was stored (guard.rs)
+//! unfinished/KEY/          what a node that works for long has saved on its way (unfinished.rs)
 //! locks/ tmp/ scratch/     who does what just now (lock.rs, sweep.rs)
 //! ```
 //!

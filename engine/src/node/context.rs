@@ -111,6 +111,9 @@ pub struct Context<'a> {
     pub device: Device,
     /// A folder of the node's own, removed when the node is done.
     pub scratch: &'a Path,
+    /// Of a node that resumes ([`super::Contract::resumes`]): a folder that is there until its result is stored, whatever
+    /// happens to the process. What work on the same inputs and configuration left in it before is still there.
+    pub unfinished: Option<&'a Path>,
     pub workers: &'a Workers,
     pub answers: &'a dyn Answers,
     pub monitor: &'a dyn Monitor,

@@ -12,6 +12,10 @@ use super::reference::{ColumnRef, DataPath, TableRef};
 
 /// Filled in by [`super::Kind::contract`].
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a promise of its own"
+)]
 pub struct Contract {
     pub inputs: Vec<InputNeed>,
     pub files: Vec<FileNeed>,
@@ -32,6 +36,8 @@ pub struct Contract {
     pub estimator: Option<Box<dyn Estimator>>,
     /// The inputs may be of different origins.
     pub unaligned: bool,
+    /// The node saves what it has on its way, and goes on from there.
+    pub resumes: bool,
 }
 
 /// A value that a kind does not take, though it has the right type.
@@ -290,6 +296,12 @@ impl Contract {
 
     pub fn unaligned(&mut self) {
         self.unaligned = true;
+    }
+
+    /// The node works for long: it saves what it has in [`super::Context::unfinished`], goes on from there, and is given the
+    /// time to save once more where it is stopped.
+    pub fn resumes(&mut self) {
+        self.resumes = true;
     }
 
     /// A configuration that decodes but makes no sense. The engine underlines the key's value.

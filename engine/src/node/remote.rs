@@ -1,6 +1,7 @@
 //! Nodes whose work is done by a worker process. A kind's `build` gives one of these with the
 //! configuration that the worker understands.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl Remote {
         Patience {
             cancel: context.cancel,
             limit: self.timeout,
+            gentle: context.unfinished.is_some(),
         }
     }
 
@@ -191,6 +193,7 @@ impl TableNode for Remote {
             &Request::Table {
                 session: open.session,
                 inputs: inputs.places()?,
+                folder: context.unfinished.map(Path::to_owned),
             },
             &[],
         )?;

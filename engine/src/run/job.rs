@@ -1,5 +1,6 @@
 //! One node's work, on a thread that may block: look-up, then what the cache does not hold.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,7 @@ impl Job<'_> {
         Context {
             device: self.device,
             scratch,
+            unfinished: None,
             workers: self.workers,
             answers: &self.answers,
             monitor: self,
@@ -113,7 +115,11 @@ impl Job<'_> {
         self.started(&full, given);
         let start = Instant::now();
         let scratch = self.cache.scratch()?;
-        let context = self.context(scratch.path());
+        let unfinished = self.unfinished(&full)?;
+        let context = Context {
+            unfinished: unfinished.as_deref(),
+            ..self.context(scratch.path())
+        };
         let (tables, computed, quarantined) = self.patiently(|| {
             let Work::Table(mut worker) = self.node.config.build()? else {
                 return Err(self.wrong_sort());
@@ -125,7 +131,21 @@ impl Job<'_> {
             quarantined,
             start,
         };
+        if unfinished.is_some() {
+            self.cache.remove_unfinished(full.key())?;
+        }
         self.done(tables, full, given, &did)
+    }
+
+    /// The folder in which a node that resumes keeps what it has. One that is forced begins anew.
+    fn unfinished(&self, full: &Manifest) -> Result<Option<PathBuf>, RunError> {
+        if !self.node.contract.resumes {
+            return Ok(None);
+        }
+        if self.forced {
+            self.cache.remove_unfinished(full.key())?;
+        }
+        Ok(Some(self.cache.unfinished(full.key())?))
     }
 
     pub(super) fn wrong_sort(&self) -> RunError {

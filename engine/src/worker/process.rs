@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 
 use super::error::last_words;
 use super::pipes::Pipes;
@@ -19,7 +21,7 @@ const START_TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Settings that libraries of workers read before the worker's `main`, and why. What the user has set stays.
-pub const ENVIRONMENT: [(&str, &str); 4] = [
+pub const ENVIRONMENT: [(&str, &str); 5] = [
     // Else glibc asks the system for the memory of every large tensor anew and gives it back afterwards: a good part of the
     // time of a vision transformer on the CPU went into clearing pages.
     ("MALLOC_MMAP_THRESHOLD_", "1099511627776"),
@@ -28,6 +30,8 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("OMP_WAIT_POLICY", "PASSIVE"),
     // cuDNN's attention, which libtorch tries first otherwise, is slower than the flash kernels for the lengths seen here.
     ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1"),
+    // Batches of ever new lengths would leave the GPU's memory in pieces too small for the next one.
+    ("PYTORCH_ALLOC_CONF", "expandable_segments:True"),
 ];
 
 /// How long to wait for a worker's next message.
@@ -36,6 +40,8 @@ pub struct Patience<'a> {
     /// Once set, the process is ended.
     pub cancel: &'a AtomicBool,
     pub limit: Option<Duration>,
+    /// The process is asked to end (SIGTERM) and may take its time to save what it has.
+    pub gentle: bool,
 }
 
 /// A running worker. Dropping it ends the process.
@@ -51,6 +57,8 @@ pub struct Worker {
     pub name: String,
     pub version: String,
     sessions: u64,
+    /// It was asked to end.
+    asked: bool,
 }
 
 impl Worker {
@@ -90,6 +98,7 @@ impl Worker {
             name: String::new(),
             version: String::new(),
             sessions: 0,
+            asked: false,
         };
         worker.greet(device, patience)?;
         Ok(worker)
@@ -150,6 +159,13 @@ impl Worker {
     pub fn receive(&mut self, patience: Patience<'_>) -> Result<(Response, Vec<u8>), WorkerError> {
         let start = Instant::now();
         loop {
+            if patience.cancel.load(Ordering::Relaxed) && !self.asked {
+                if !patience.gentle || !self.ask_to_end() {
+                    self.end();
+                    return Err(WorkerError::Cancelled);
+                }
+                self.asked = true;
+            }
             match self.pipes.frames.recv_timeout(POLL) {
                 Ok(Ok(frame)) => return Ok(frame),
                 Ok(Err(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -164,10 +180,6 @@ impl Worker {
                     };
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-            }
-            if patience.cancel.load(Ordering::Relaxed) {
-                self.end();
-                return Err(WorkerError::Cancelled);
             }
             if let Some(limit) = patience.limit.filter(|&limit| start.elapsed() > limit) {
                 self.end();
@@ -191,6 +203,9 @@ impl Worker {
 
     /// The error for `error` as an answer.
     pub fn refused(&self, message: String, help: Option<String>) -> WorkerError {
+        if self.asked {
+            return WorkerError::Cancelled;
+        }
         let words = if self.program.is_foreign() {
             self.words()
         } else {
@@ -220,6 +235,12 @@ impl Worker {
         Pid::from_raw(i32::try_from(self.child.id()).ok()?)
     }
 
+    /// False: it has ended already.
+    fn ask_to_end(&self) -> bool {
+        let asked = self.id().map(|id| kill_process(id, Signal::TERM));
+        matches!(asked, Some(Ok(())))
+    }
+
     /// Ends the process and what it has started.
     fn end(&mut self) -> Option<ExitStatus> {
         if !self.waited {
@@ -231,6 +252,10 @@ impl Worker {
     }
 
     fn ended(&mut self) -> WorkerError {
+        if self.asked {
+            self.end();
+            return WorkerError::Cancelled;
+        }
         // It has closed its pipes; a process that lingers after that is ended.
         let deadline = Instant::now() + Duration::from_secs(2);
         while !self.waited && !self.has_ended() && Instant::now() < deadline {

@@ -36,6 +36,9 @@ pub enum Request {
     Table {
         session: u64,
         inputs: Vec<TableInput>,
+        /// Where a node that resumes keeps what it has on its way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        folder: Option<PathBuf>,
     },
     Close {
         session: u64,

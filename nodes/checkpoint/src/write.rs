@@ -134,7 +134,7 @@ impl SafetensorsWriter {
         self.put(data)
     }
 
-    /// Puts the finished file in its place, over one of the same name.
+    /// Puts the finished file in its place, over one of the same name. It outlasts a power cut from then on.
     pub fn finish(self) -> Result<(), CheckpointError> {
         if let Some(name) = self.missing.keys().min() {
             return Err(refuse(
@@ -145,6 +145,10 @@ impl SafetensorsWriter {
                 ),
             ));
         }
+        self.file
+            .as_file()
+            .sync_data()
+            .map_err(io(&self.path, "flush"))?;
         self.file
             .persist(&self.path)
             .map_err(|e| io(&self.path, "put in place")(e.error))?;

@@ -23,6 +23,7 @@ pub(super) fn run<K: Kind>(config: Json, rows: &RecordBatch) -> Result<RowOutput
     let context = Context {
         device: Device::Cpu,
         scratch: Path::new("."),
+        unfinished: None,
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),

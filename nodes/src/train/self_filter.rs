@@ -19,8 +19,11 @@
 //!   projector: ../checkpoints/mm_projector.bin
 //! ```
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use trommel_engine::node::prelude::*;
+
+mod save_every;
+use save_every::SaveEvery;
 
 /// Trains a score net.
 pub struct SelfFilter;
@@ -72,7 +75,11 @@ pub struct Config {
     /// What is trained besides the score net.
     #[serde(default)]
     pub trainable: Trainable,
-    /// Computes activations twice to save memory; the result is the same.
+    /// Of `trainable: lora`.
+    #[serde(default)]
+    pub lora: Lora,
+    /// Computes the activations of all layers twice to save memory. Without it, of as many layers as each batch needs to fit.
+    /// The result is the same.
     #[serde(default)]
     pub recompute: bool,
     #[serde(default = "seed")]
@@ -80,6 +87,10 @@ pub struct Config {
     /// A JSON file with a list of batches of `unique_idx`, replayed as they stand.
     #[serde(default)]
     pub order: Option<DataPath>,
+    /// How often the state of training is saved, so that a run that was stopped or killed goes on from there: a number of
+    /// steps, or `N min`. The last two states are kept, 12 bytes a trained parameter each, until training is done.
+    #[serde(default)]
+    pub save_every: SaveEvery,
     /// Keeps the trained model.
     #[serde(default)]
     pub save: bool,
@@ -119,8 +130,45 @@ pub enum Trainable {
     /// The language model and the projector.
     #[default]
     Full,
+    /// Low-rank adapters beside the language model's linear maps, and the projector.
     Lora,
+    /// The projector alone.
     Projector,
+}
+
+/// Low-rank adapters (Hu et al. 2021, arXiv 2106.09685).
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lora {
+    /// The inner width.
+    pub rank: u32,
+    /// The adapters' output counts alpha / rank times.
+    pub alpha: f64,
+    /// Which linear maps of every layer get one.
+    pub targets: Vec<String>,
+}
+
+impl Default for Lora {
+    fn default() -> Self {
+        Self {
+            rank: 128,
+            alpha: 256.0,
+            targets: lora_targets(),
+        }
+    }
+}
+
+fn lora_targets() -> Vec<String> {
+    let maps = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
+    maps.map(str::to_owned).to_vec()
 }
 
 fn max_length() -> u32 {
@@ -191,11 +239,13 @@ impl Kind for SelfFilter {
             .gives("loss", ColumnType::F64)
             .gives("grad_norm", ColumnType::F64)
             .gives("label_tokens", ColumnType::U64)
-            .gives("seconds", ColumnType::F64);
+            .gives("seconds", ColumnType::F64)
+            .gives("weight_entropy", ColumnType::F64);
+        contract.resumes();
         contract.permit(Permit::Device);
         // Per parameter two bytes lie in a bf16 file; weights, gradients and two moments in f32 are sixteen.
         contract.memory("vlm", 8.0);
-        contract.speed_only(&["device", "recompute"]);
+        contract.speed_only(&["device", "recompute", "save_every"]);
         refuse_nonsense(config, contract);
     }
 
@@ -221,7 +271,9 @@ impl Kind for SelfFilter {
             "max_grad_norm": config.max_grad_norm,
             "precision": config.precision,
             "trainable": config.trainable,
-            "recompute": if config.recompute { Json::from(u32::MAX) } else { Json::Null },
+            "recompute": config.recompute,
+            "lora": config.lora,
+            "save_every": config.save_every.to_worker(),
             "seed": config.seed,
             "order": config.order.as_ref().map(read_order).transpose()?,
         });
@@ -277,12 +329,35 @@ fn refuse_nonsense(config: &Config, contract: &mut Contract) {
             );
         }
     }
-    if config.trainable != Trainable::Full {
-        contract.refuse(
-            "trainable",
-            "this version trains the whole language model only",
-            "use `trainable: full`",
-        );
+    if config.trainable == Trainable::Lora {
+        let known = lora_targets();
+        let Lora {
+            rank,
+            alpha,
+            targets,
+        } = &config.lora;
+        let unknown = targets.iter().find(|target| !known.contains(target));
+        if *rank == 0 || !(*alpha > 0.0 && alpha.is_finite()) {
+            contract.refuse(
+                "lora",
+                format!("`rank` is {rank} and `alpha` {alpha}"),
+                "both must be more than 0; published recipes use rank 128 and alpha 256",
+            );
+        }
+        if let Some(unknown) = unknown {
+            contract.refuse(
+                "lora",
+                format!("`targets` names `{unknown}`"),
+                format!("the linear maps of a layer are {}", known.join(", ")),
+            );
+        }
+        if targets.is_empty() {
+            contract.refuse(
+                "lora",
+                "`targets` is empty",
+                "leave it out for all linear maps",
+            );
+        }
     }
     if config.save {
         contract.refuse(

@@ -6,6 +6,8 @@
 pub mod device;
 pub mod models;
 pub mod serve;
+pub mod shim;
+pub mod stop;
 pub mod tf32;
 pub mod train;
 pub mod weights;

@@ -10,7 +10,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use trommel_torch::{device, serve};
+use trommel_torch::{device, serve, stop};
 
 const HELP: &str = "\
 trommel-torch: the worker of trommel, for nodes that need a model
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     if let Err(error) = device::restart_with_environment() {
         eprintln!("trommel-torch: cannot set up its environment, and may be slow: {error}");
     }
+    stop::end_with_engine();
     let served = own_stdout().and_then(|to| {
         let mut to = BufWriter::with_capacity(1 << 16, to);
         serve::serve(&mut BufReader::new(io::stdin().lock()), &mut to)

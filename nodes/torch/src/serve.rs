@@ -78,13 +78,17 @@ impl<W: Write> Server<'_, W> {
                 },
                 None => self.no_session(session),
             },
-            Request::Table { session, inputs } => match self.sessions.remove(&session) {
+            Request::Table {
+                session,
+                inputs,
+                folder,
+            } => match self.sessions.remove(&session) {
                 Some(mut open) => {
                     let mut outbox = Outbox {
                         to: &mut *self.to,
                         session,
                     };
-                    match guarded(|| open.table(&inputs, &mut outbox)) {
+                    match guarded(|| open.table(&inputs, folder.as_deref(), &mut outbox)) {
                         Ok(()) => {
                             self.sessions.insert(session, open);
                             self.send(&Response::Done { session }, &[])

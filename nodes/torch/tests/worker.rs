@@ -20,6 +20,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_trommel-torch");
 static GOING_ON: AtomicBool = AtomicBool::new(false);
 static PATIENCE: Patience<'_> = Patience {
     cancel: &GOING_ON,
+    gentle: false,
     limit: Some(Duration::from_mins(1)),
 };
 

@@ -12,7 +12,7 @@ use super::keep::{Keep, Kept};
 use crate::cache::lock::{abandoned, only_user};
 use crate::cache::store::found;
 use crate::cache::sweep::{left_over, remove};
-use crate::cache::{Cache, CacheError, answers};
+use crate::cache::{Cache, CacheError, answers, unfinished};
 use crate::table::Digest;
 
 /// A cache that nobody else uses.
@@ -178,9 +178,16 @@ impl Cache {
         for place in strange.filter(|place| !kept.is_recent(place.modified)) {
             garbage.take(&place, |g| &mut g.others);
         }
+        let unfinished = fs::read_dir(unfinished::folder(self.root()));
+        let given_up = unfinished.into_iter().flatten().flatten();
+        let given_up = given_up.map(|folder| folder.path()).filter(|folder| {
+            let times = files_below(folder).into_iter().map(|file| file.modified);
+            !times.max().is_some_and(|last| kept.is_recent(last))
+        });
         for path in left_over(self.root())
             .into_iter()
             .chain(abandoned(self.root()))
+            .chain(given_up)
         {
             let files = files_below(&path);
             garbage.bytes += if path.is_dir() {

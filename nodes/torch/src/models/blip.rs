@@ -87,8 +87,6 @@ fn load_head(weights: &Weights<'_>, width: i64) -> Linear {
         (w2.matmul(&w1), bias)
     });
     let (weight, bias) = whole.expect("the head has layers");
-    Linear {
-        weight: weight.to_kind(Kind::Float),
-        bias: Some(bias.squeeze_dim(1).to_kind(Kind::Float)),
-    }
+    let bias = bias.squeeze_dim(1).to_kind(Kind::Float);
+    Linear::new(weight.to_kind(Kind::Float), Some(bias))
 }

@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Parameter;
 use super::layers::{Linear, attention};
+use crate::shim::{flash_attention, has_flash};
 use crate::weights::Weights;
 
 mod settings;
@@ -51,6 +52,8 @@ pub struct RmsNorm {
 #[derive(Debug)]
 pub struct Packing {
     lengths: Vec<i64>,
+    /// Where each sample begins and the last one ends, int32, where the flash kernel is to be told.
+    starts: Option<Tensor>,
     /// `[tokens, 1, head width]`.
     cos: Tensor,
     sin: Tensor,
@@ -121,7 +124,14 @@ impl Llama {
                 .index_select(0, &place_in_sample)
                 .unsqueeze(1)
         };
+        let ends = lengths.iter().scan(0, |end, &length| {
+            *end += length;
+            i32::try_from(*end).ok()
+        });
+        let starts: Vec<i32> = std::iter::once(0).chain(ends).collect();
         Packing {
+            starts: has_flash(self.kind(), self.device())
+                .then(|| Tensor::from_slice(&starts).to_device(place.1)),
             lengths: lengths.to_vec(),
             cos: table(&angle.cos()),
             sin: table(&angle.sin()),
@@ -213,6 +223,45 @@ impl LlamaLayer {
     }
 }
 
+impl LlamaLayer {
+    /// The names of the layer's linear maps, in their order.
+    pub const MAPS: [&str; 7] = [
+        "self_attn.q_proj",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+        "self_attn.o_proj",
+        "mlp.gate_proj",
+        "mlp.up_proj",
+        "mlp.down_proj",
+    ];
+
+    /// The layer's linear maps, as [`LlamaLayer::MAPS`] names them.
+    pub fn maps_mut(&mut self) -> [&mut Linear; 7] {
+        [
+            &mut self.q,
+            &mut self.k,
+            &mut self.v,
+            &mut self.o,
+            &mut self.gate,
+            &mut self.up,
+            &mut self.down,
+        ]
+    }
+
+    /// The parameters of the layer's adapters, `index` being its place in the decoder.
+    pub fn adapters(&self, index: usize) -> Vec<Parameter> {
+        let maps = [
+            &self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down,
+        ];
+        let of = |(name, map): (&str, &Linear)| {
+            let name = format!("model.layers.{index}.{name}");
+            Some(map.adapter.as_ref()?.parameters(&name))
+        };
+        let found = Self::MAPS.into_iter().zip(maps).filter_map(of);
+        found.flatten().collect()
+    }
+}
+
 impl RmsNorm {
     fn load(weights: &Weights<'_>, config: &LlamaConfig) -> Self {
         Self {
@@ -237,6 +286,10 @@ impl Packing {
 
     /// Causal attention within each sample. `[tokens, heads, head width]` -> `[tokens, heads * head width]`.
     fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
+        if let Some(starts) = &self.starts {
+            let longest = self.lengths.iter().copied().max().unwrap_or(0);
+            return flash_attention(q, k, v, starts, longest).flatten(1, -1);
+        }
         let split = |x: &Tensor| {
             x.transpose(0, 1)
                 .unsqueeze(0)

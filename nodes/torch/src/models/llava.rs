@@ -96,13 +96,26 @@ impl Llava {
 
     /// The token embedding and the projector: what lies before the first layer.
     pub fn embed_parameters(&self) -> Vec<Parameter> {
-        let mut parameters = vec![
-            self.llama.embedding_parameter(),
-            Parameter::new("model.mm_projector.weight", &self.projector.weight, true),
-        ];
-        let bias = self.projector.bias.iter();
-        parameters.extend(bias.map(|bias| Parameter::new("model.mm_projector.bias", bias, false)));
+        let mut parameters = vec![self.llama.embedding_parameter()];
+        parameters.extend(self.projector_parameters());
         parameters
+    }
+
+    /// All parameters, but for those of adapters.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let layers = self.llama.layers.iter().enumerate();
+        let mut all = self.embed_parameters();
+        all.extend(layers.flat_map(|(index, layer)| layer.parameters(index)));
+        all.extend(self.llama.head_parameters());
+        all
+    }
+
+    /// The projector.
+    pub fn projector_parameters(&self) -> Vec<Parameter> {
+        let weight = Parameter::new("model.mm_projector.weight", &self.projector.weight, true);
+        let bias = self.projector.bias.iter();
+        let bias = bias.map(|bias| Parameter::new("model.mm_projector.bias", bias, false));
+        std::iter::once(weight).chain(bias).collect()
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod encoder;
 pub mod layers;
 pub mod llama;
 pub mod llava;
+pub mod lora;
 pub mod siglip;
 
 /// One trainable tensor of a model. `value` shares its storage with the model: changing it in place changes the model.

@@ -103,10 +103,10 @@ impl Head {
         Self {
             heads: config.heads,
             probe: weights.tensor("probe", &[1, 1, width]),
-            qkv: Linear {
-                weight: attention.tensor("in_proj_weight", &[3 * width, width]),
-                bias: Some(attention.tensor("in_proj_bias", &[3 * width])),
-            },
+            qkv: Linear::new(
+                attention.tensor("in_proj_weight", &[3 * width, width]),
+                Some(attention.tensor("in_proj_bias", &[3 * width])),
+            ),
             out: Linear::load(&attention.at("out_proj"), width, width),
             norm: LayerNorm::load(&weights.at("layernorm"), width, config.eps),
             mlp: Mlp::load(

@@ -6,6 +6,7 @@
 use tch::{Kind, Tensor, no_grad};
 
 use crate::models::Parameter;
+use crate::shim::{self, Rates};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamWConfig {
@@ -21,16 +22,17 @@ pub struct AdamWConfig {
 pub struct AdamW {
     config: AdamWConfig,
     /// Updates begun, this one included.
-    updates: i32,
+    updates: u32,
     blocks: Vec<Vec<Slot>>,
 }
 
+/// A parameter with what the optimizer keeps of it.
 #[derive(Debug)]
-struct Slot {
-    parameter: Parameter,
-    master: Option<Tensor>,
-    mean: Tensor,
-    square: Tensor,
+pub struct Slot {
+    pub parameter: Parameter,
+    pub master: Option<Tensor>,
+    pub mean: Tensor,
+    pub square: Tensor,
 }
 
 impl AdamW {
@@ -53,30 +55,63 @@ impl AdamW {
 
     /// Updates one block with the gradients of its parameters, in their order.
     pub fn update(&mut self, block: usize, gradients: &[Tensor], rate: f64) {
-        let correction = Correction {
-            step: rate / (1.0 - self.config.beta1.powi(self.updates)),
-            root: (1.0 - self.config.beta2.powi(self.updates)).sqrt(),
-            decay: 1.0 - rate * self.config.weight_decay,
-        };
-        no_grad(|| {
-            for (slot, gradient) in self.blocks[block].iter_mut().zip(gradients) {
-                slot.update(self.config, &correction, gradient);
+        let slots = &self.blocks[block];
+        let full: Vec<Tensor> = gradients
+            .iter()
+            .map(|gradient| gradient.to_kind(Kind::Float))
+            .collect();
+        let Some(first) = slots.first() else { return };
+        let step = Tensor::from(f64::from(self.updates))
+            .to_kind(Kind::Float)
+            .to_device(first.mean.device());
+        for decays in [true, false] {
+            let mut update = shim::Update::default();
+            let chosen = slots.iter().zip(&full);
+            for (slot, gradient) in chosen.filter(|(slot, _)| slot.parameter.decays == decays) {
+                update.values.push(slot.full());
+                update.gradients.push(gradient);
+                update.means.push(&slot.mean);
+                update.squares.push(&slot.square);
+                update.steps.push(&step);
             }
-        });
+            let config = self.config;
+            let decay = if decays { config.weight_decay } else { 0.0 };
+            if !update.values.is_empty() {
+                shim::adamw(&update, config.rates(rate, decay));
+            }
+        }
+        for slot in &mut self.blocks[block] {
+            slot.round();
+        }
     }
 
-    /// The parameters, block by block.
-    pub fn blocks(&self) -> impl Iterator<Item = impl Iterator<Item = &Parameter>> {
-        self.blocks
-            .iter()
-            .map(|block| block.iter().map(|slot| &slot.parameter))
+    /// What the optimizer keeps, block by block.
+    pub fn blocks(&self) -> &[Vec<Slot>] {
+        &self.blocks
+    }
+
+    /// Updates begun so far.
+    pub fn updates(&self) -> u32 {
+        self.updates
+    }
+
+    /// Goes on as if so many updates had been made, where the values and moments of all slots are those after them.
+    pub fn resume(&mut self, updates: u32) {
+        self.updates = updates;
+        self.blocks.iter_mut().flatten().for_each(Slot::round);
     }
 }
 
-struct Correction {
-    step: f64,
-    root: f64,
-    decay: f64,
+impl AdamWConfig {
+    fn rates(self, rate: f64, decay: f64) -> Rates {
+        Rates {
+            rate,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            decay,
+            eps: self.eps,
+        }
+    }
 }
 
 impl Slot {
@@ -91,20 +126,15 @@ impl Slot {
         }
     }
 
-    fn update(&mut self, config: AdamWConfig, correction: &Correction, gradient: &Tensor) {
-        let gradient = gradient.to_kind(Kind::Float);
-        let _ = self.mean.lerp_(&gradient, 1.0 - config.beta1);
-        let square = &gradient * &gradient * (1.0 - config.beta2);
-        let _ = self.square.g_mul_scalar_(config.beta2).g_add_(&square);
-        let divisor = self.square.sqrt() / correction.root + config.eps;
-        let step = &self.mean * correction.step / divisor;
-        let target = self.master.as_mut().unwrap_or(&mut self.parameter.value);
-        if self.parameter.decays && correction.decay < 1.0 {
-            let _ = target.g_mul_scalar_(correction.decay);
-        }
-        let _ = target.g_sub_(&step);
+    /// The value in float32.
+    pub fn full(&self) -> &Tensor {
+        self.master.as_ref().unwrap_or(&self.parameter.value)
+    }
+
+    /// The model's value follows its master.
+    fn round(&mut self) {
         if let Some(master) = &self.master {
-            self.parameter.value.copy_(master);
+            no_grad(|| self.parameter.value.copy_(master));
         }
     }
 }
@@ -145,8 +175,9 @@ mod tests {
         }
         let found: Vec<Vec<f32>> = optimizer
             .blocks()
+            .iter()
             .flatten()
-            .map(|p| Vec::try_from(&p.value).expect("float32"))
+            .map(|slot| Vec::try_from(&slot.parameter.value).expect("float32"))
             .collect();
         let expected = [
             vec![0.491_726_2_f32, -0.987_173_8, 1.983_655_7],

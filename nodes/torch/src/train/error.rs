@@ -4,6 +4,8 @@ use std::error::Error;
 
 use thiserror::Error as ThisError;
 
+use super::memory::in_bytes;
+
 #[derive(Debug, ThisError)]
 pub enum TrainError {
     #[error("there are no samples to train on")]
@@ -65,14 +67,33 @@ pub enum TrainError {
         image: usize,
         source: Box<dyn Error + Send + Sync>,
     },
-    #[error("image {image}: pixels of shape {found:?}, the vision tower takes {expected:?}")]
-    PixelShape {
-        image: usize,
-        found: Vec<i64>,
-        expected: Vec<i64>,
+    #[error("images came as pixels of shape {found:?}, the vision tower takes {expected:?}")]
+    PixelShape { found: Vec<i64>, expected: Vec<i64> },
+    #[error(
+        "the {what} is not finite in step {step}, whose batch holds unique_idx {}: the learning rate may be too high, or the \
+         precision too low",
+        list(unique_idx)
+    )]
+    NotFinite {
+        what: &'static str,
+        step: usize,
+        unique_idx: Vec<u64>,
     },
     #[error(
-        "the {what} is not finite in step {step}: the learning rate may be too high, or the precision too low"
+        "training needs {} beside the weights and {} are free: {parts}",
+        in_bytes(*needed),
+        in_bytes(*available)
     )]
-    NotFinite { what: &'static str, step: usize },
+    Memory {
+        needed: u64,
+        available: u64,
+        parts: String,
+    },
+    #[error("the saved state is not of this run: {reason}")]
+    State { reason: String },
+}
+
+fn list(numbers: &[u64]) -> String {
+    let words: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    words.join(", ")
 }

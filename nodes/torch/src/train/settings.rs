@@ -1,12 +1,18 @@
 //! The settings of a training run.
 
 use super::{AdamWConfig, TrainError};
+use crate::models::llama::LlamaLayer;
+use crate::models::lora::LoraConfig;
 
 /// Which of the model's parameters are trained; the score net always is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Trainable {
     /// The language model and the projector. The vision tower stays as it is.
     Full,
+    /// The projector, and adapters beside the language model's linear maps.
+    Lora(LoraConfig),
+    /// The projector.
+    Projector,
 }
 
 /// Defaults are those of the paper and its published program.
@@ -29,9 +35,9 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Batches of `unique_idx`, replayed as they stand instead of `epochs` shuffled passes in batches of `batch_size`.
     pub order: Option<Vec<Vec<u64>>>,
-    /// How many layers, from the first, forget their activations and compute them again in the backward pass. Changes nothing but
-    /// memory and time.
-    pub recomputed_layers: usize,
+    /// How many layers, from the first, forget their activations and compute them again in the backward pass; none: as many as each
+    /// batch needs to fit. Changes nothing but memory and time.
+    pub recomputed_layers: Option<usize>,
     /// A token id that is left out wherever it stands, see [`crate::models::llava::PackedBatch::new`].
     pub padding: Option<i32>,
 }
@@ -55,7 +61,7 @@ impl Default for TrainConfig {
             max_grad_norm: None,
             seed: 42,
             order: None,
-            recomputed_layers: 0,
+            recomputed_layers: None,
             padding: Some(0),
         }
     }
@@ -96,6 +102,25 @@ impl TrainConfig {
                 "a number from 0 to 1",
             );
         }
+        if let Trainable::Lora(lora) = &self.trainable {
+            if lora.rank < 1 {
+                return fail("lora.rank", lora.rank.to_string(), "at least 1");
+            }
+            if !(lora.alpha > 0.0 && lora.alpha.is_finite()) {
+                return fail("lora.alpha", lora.alpha.to_string(), "a number above 0");
+            }
+            let known = |target: &String| LlamaLayer::MAPS.iter().any(|map| ends_in(map, target));
+            if let Some(unknown) = lora.targets.iter().find(|target| !known(target)) {
+                return fail(
+                    "lora.targets",
+                    unknown.clone(),
+                    "some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+                );
+            }
+            if lora.targets.is_empty() {
+                return fail("lora.targets", "empty".to_owned(), "at least one map");
+            }
+        }
         match self.max_grad_norm {
             Some(norm) if !(norm > 0.0 && norm.is_finite()) => fail(
                 "max_grad_norm",
@@ -105,4 +130,9 @@ impl TrainConfig {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the map of this name is meant by its last part.
+pub(super) fn ends_in(map: &str, target: &str) -> bool {
+    map.rsplit('.').next() == Some(target)
 }

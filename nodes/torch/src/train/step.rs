@@ -6,15 +6,19 @@
 
 use tch::{Tensor, no_grad};
 
+use super::Trainable;
 use super::loss::{batch_weights, token_losses, weighted_loss};
+use super::memory::Load;
 use crate::models::Parameter;
 use crate::models::llava::{Llava, PackedBatch};
+use crate::shim::gradients;
 
-/// What is trained: the vision-language model and the score net `[1, F]`.
+/// The vision-language model and the score net `[1, F]`, and what of them is trained.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) llava: Llava,
     pub(super) score_net: Tensor,
+    pub(super) trainable: Trainable,
 }
 
 /// What a batch gave. Scalars are still on the device.
@@ -33,17 +37,62 @@ struct Kept {
 }
 
 impl Model {
-    /// The parameters in blocks: embedding and projector, every layer, then norm, head and score net. The backward pass comes by
+    /// The trained parameters in blocks: embedding and projector, every layer, then norm, head and score net. The backward pass comes by
     /// them from the last to the first.
     pub(super) fn blocks(&self) -> Vec<Vec<Parameter>> {
-        let layers = self.llava.llama.layers.iter().enumerate();
-        let mut last = self.llava.llama.head_parameters();
-        last.push(Parameter::new("score_net.weight", &self.score_net, true));
-        [self.llava.embed_parameters()]
+        let layers = 0..self.llava.llama.layers.len();
+        [self.first()]
             .into_iter()
-            .chain(layers.map(|(index, layer)| layer.parameters(index)))
-            .chain([last])
+            .chain(layers.map(|index| self.layer(index)))
+            .chain([self.last()])
             .collect()
+    }
+
+    fn first(&self) -> Vec<Parameter> {
+        match self.trainable {
+            Trainable::Full => self.llava.embed_parameters(),
+            Trainable::Lora(_) | Trainable::Projector => self.llava.projector_parameters(),
+        }
+    }
+
+    fn layer(&self, index: usize) -> Vec<Parameter> {
+        let layer = &self.llava.llama.layers[index];
+        match self.trainable {
+            Trainable::Full => layer.parameters(index),
+            Trainable::Lora(_) => layer.adapters(index),
+            Trainable::Projector => Vec::new(),
+        }
+    }
+
+    fn last(&self) -> Vec<Parameter> {
+        let mut parameters = match self.trainable {
+            Trainable::Full => self.llava.llama.head_parameters(),
+            Trainable::Lora(_) | Trainable::Projector => Vec::new(),
+        };
+        parameters.push(Parameter::new("score_net.weight", &self.score_net, true));
+        parameters
+    }
+
+    /// Whether the embedding is trained and is the language head too.
+    fn is_tied(&self) -> bool {
+        self.trainable == Trainable::Full && self.llava.llama.is_tied()
+    }
+
+    /// Operations of a batch's matrix products but for attention's: 2 a number and token in the forward pass, as many for the gradients of
+    /// inputs, and as many for those of weights that are trained.
+    pub(super) fn flops(&self, load: Load) -> f64 {
+        let passes = if self.trainable == Trainable::Full {
+            6.0
+        } else {
+            4.0
+        };
+        let llama = &self.llava.llama;
+        let one = llama.layers.first().map_or(0, |layer| {
+            let matrices = layer.parameters(0).into_iter().filter(|p| p.decays);
+            matrices.map(|matrix| matrix.value.numel()).sum()
+        });
+        let layers = (one * llama.layers.len()) as f64 * load.tokens as f64;
+        passes * (layers + llama.head().numel() as f64 * load.places as f64)
     }
 
     /// Computes the loss of a batch and calls `take(block, gradients)` for every block, from the last to the first, with the gradients of
@@ -89,11 +138,11 @@ impl Model {
                 break;
             };
             let output = output.unwrap_or_else(|| layer.forward(&input, &packing));
-            let mut gradients = backward(&output, &gradient, [&input], &layer.parameters(index));
+            let mut gradients = backward(&output, &gradient, [&input], &self.layer(index));
             gradient = gradients.remove(0);
             take(index + 1, gradients);
         }
-        let mut gradients = backward(&embedded, &gradient, [], &self.llava.embed_parameters());
+        let mut gradients = backward(&embedded, &gradient, [], &self.first());
         if let Some(tied) = tied {
             gradients[0] = &gradients[0] + tied;
         }
@@ -124,22 +173,18 @@ impl Model {
         take: &mut impl FnMut(usize, Vec<Tensor>),
     ) -> (Tensor, Option<Tensor>) {
         let llama = &self.llava.llama;
-        let mut parameters = llama.head_parameters();
-        parameters.push(Parameter::new("score_net.weight", &self.score_net, true));
         let mut first = vec![hidden];
-        first.extend(llama.is_tied().then_some(&llama.embedding));
-        let mut gradients = backward(loss, &loss.ones_like(), first, &parameters);
-        let own = gradients.split_off(1 + usize::from(llama.is_tied()));
+        first.extend(self.is_tied().then_some(&llama.embedding));
+        let mut gradients = backward(loss, &loss.ones_like(), first, &self.last());
+        let own = gradients.split_off(1 + usize::from(self.is_tied()));
         take(llama.layers.len() + 1, own);
-        let tied = llama.is_tied().then(|| gradients.remove(1));
+        let tied = self.is_tied().then(|| gradients.remove(1));
         (gradients.remove(0), tied)
     }
 }
 
 /// Gradients of the graph behind `output`, given that of `output`, with respect to `inputs` and then `parameters`. What the graph does not
 /// reach (the projector in a batch without images) has gradient zero.
-///
-/// libtorch's binding starts every backward pass from ones, hence the sum of the product: its derivative by `output` is `gradient`.
 fn backward<'a>(
     output: &Tensor,
     gradient: &Tensor,
@@ -150,16 +195,15 @@ fn backward<'a>(
         .into_iter()
         .chain(parameters.iter().map(|parameter| &parameter.value))
         .collect();
-    let root = (output * gradient).sum(output.kind());
-    let found = Tensor::run_backward(&[root], &wanted, false, false);
-    let or_zero = |(gradient, value): (Tensor, &&Tensor)| {
-        if gradient.defined() {
-            gradient
-        } else {
-            value.zeros_like()
-        }
+    if !output.requires_grad() {
+        // Nothing of it is trained: words alone, where only the projector is.
+        return wanted.iter().map(|value| value.zeros_like()).collect();
+    }
+    let found = gradients(output, gradient, &wanted).into_iter();
+    let or_zero = |(gradient, value): (Option<Tensor>, &&Tensor)| {
+        gradient.unwrap_or_else(|| value.zeros_like())
     };
-    found.into_iter().zip(&wanted).map(or_zero).collect()
+    found.zip(&wanted).map(or_zero).collect()
 }
 
 #[cfg(test)]

@@ -6,43 +6,21 @@ use std::time::Instant;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::gradients::{add, global_norm, norm, scale};
+use super::memory::{Load, MemoryPlan, in_bytes};
 use super::order::Order;
+use super::ready::{attach, check_widths, group, largest, load, sizes};
+use super::report::weight_entropy;
 use super::sample::check_samples;
+use super::snapshot::{Gate, tensors};
 use super::step::{BatchResult, Model};
 use super::vision::PatchFeatures;
 use super::{
-    AdamW, FeatureTable, Sample, Schedule, ScoreNetRow, TrainConfig, TrainError, Trainable,
-    initial_weights,
+    AdamW, FeatureTable, LogRow, Progress, Sample, Schedule, ScoreNetRow, Snapshot, StepReport,
+    TrainConfig, TrainError, Trainable, initial_weights,
 };
 use crate::models::Parameter;
 use crate::models::layers::number;
 use crate::models::llava::{IMAGE_TOKEN, Item, Llava, PackedBatch};
-
-/// What is written down of an update.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogRow {
-    /// Counted from 0.
-    pub step: u64,
-    /// Samples seen, this update's included, over samples there are.
-    pub epoch: f64,
-    /// The learning rate of this update.
-    pub lr: f64,
-    /// The weighted loss before the update, in nats per token. None: no sample of the batch had a label, and nothing was changed.
-    pub loss: Option<f64>,
-    /// The global norm of all gradients, before clipping.
-    pub grad_norm: Option<f64>,
-    /// Supervised tokens.
-    pub label_tokens: u64,
-    pub seconds: f64,
-}
-
-/// An update as its caller sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepReport {
-    pub log: LogRow,
-    /// For every batch of the update its samples' `unique_idx` and weights.
-    pub weights: Vec<Vec<(u64, f32)>>,
-}
 
 /// A training run, driven step by step.
 pub struct Trainer {
@@ -57,21 +35,24 @@ pub struct Trainer {
     updates: Vec<Vec<Vec<usize>>>,
     step: usize,
     seen: usize,
+    /// Closed while a snapshot is read.
+    gate: Gate,
+    memory: MemoryPlan,
+    /// The batch that takes most.
+    largest: Load,
 }
 
 impl Trainer {
     /// `features` has a row for each sample, in the same order. `score_net`: the initial weights, else drawn from the seed.
     pub fn new(
         config: TrainConfig,
-        llava: Llava,
+        mut llava: Llava,
         patches: PatchFeatures,
         samples: Vec<Sample>,
         features: FeatureTable,
         score_net: Option<Vec<f32>>,
     ) -> Result<Self, TrainError> {
         config.check()?;
-        // All parameters of the model are trained; another variant will have to choose among them here.
-        let Trainable::Full = config.trainable;
         check_widths(&llava, &patches)?;
         let positions = check_samples(&samples, llava.llama.config().vocab_size)?;
         let score_net = score_net.unwrap_or_else(|| initial_weights(config.seed, features.width()));
@@ -89,12 +70,24 @@ impl Trainer {
             None => Order::shuffled(samples.len(), config.epochs, config.batch_size, config.seed),
         };
         let updates = group(&order, &config, samples.len());
-        let model = Model { llava, score_net };
+        if let Trainable::Lora(lora) = &config.trainable {
+            attach(&mut llava.llama, lora, config.seed);
+        }
+        let model = Model {
+            llava,
+            score_net,
+            trainable: config.trainable.clone(),
+        };
         for parameter in model.blocks().iter().flatten() {
             let _ = parameter.value.set_requires_grad(true);
         }
+        let memory = MemoryPlan::new(sizes(&model, &config));
+        let largest = largest(&updates, &samples, &config, patches.patches());
+        memory.check(largest)?;
         Ok(Self {
             optimizer: AdamW::new(config.optimizer, model.blocks()),
+            memory,
+            largest,
             schedule: Schedule::cosine(config.learning_rate, config.warmup_ratio, updates.len()),
             config,
             model,
@@ -104,12 +97,30 @@ impl Trainer {
             updates,
             step: 0,
             seen: 0,
+            gate: Gate::default(),
         })
     }
 
     /// How many updates the whole run has.
     pub fn steps(&self) -> usize {
         self.updates.len()
+    }
+
+    /// What the run takes of the device's memory with its largest batch, in words.
+    pub fn memory(&self) -> String {
+        let again = self.recomputed_layers(self.largest);
+        let table = self.memory.table(self.largest, again as u64);
+        format!(
+            "{table}; {} beside the weights, of {} that are free",
+            in_bytes(table.all()),
+            in_bytes(self.memory.available())
+        )
+    }
+
+    fn recomputed_layers(&self, load: Load) -> usize {
+        let layers = self.model.llava.llama.layers.len();
+        let asked = self.config.recomputed_layers.map(|asked| asked.min(layers));
+        asked.unwrap_or_else(|| self.memory.recomputed_layers(load))
     }
 
     /// Does the next update; none when all are done.
@@ -124,13 +135,17 @@ impl Trainer {
             .map(|batch| self.pack(batch))
             .collect::<Result<Vec<_>, _>>()?;
         let label_tokens = packed.iter().map(|batch| batch.places.len() as u64).sum();
+        let loads = packed
+            .iter()
+            .map(|batch| self.recomputed_layers(load(batch)));
+        let recomputed_layers = loads.max().unwrap_or(0);
 
         let mut norms = Vec::new();
         // Gradients of a single unclipped batch need no second look: a block is updated as soon as it has them.
         let results = if batches.len() == 1 && self.config.max_grad_norm.is_none() {
-            self.update_in_backward(&batches[0], &packed[0], rate, &mut norms)
+            self.update_in_backward(&batches[0], &packed[0], rate, &mut norms, recomputed_layers)
         } else {
-            self.update_after_backward(&batches, &packed, rate, &mut norms)
+            self.update_after_backward(&batches, &packed, rate, &mut norms, recomputed_layers)
         };
 
         let losses: Vec<f64> = results
@@ -142,12 +157,22 @@ impl Trainer {
         let grad_norm = (!norms.is_empty()).then(|| number(&global_norm(&norms)));
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if value.is_some_and(|value| !value.is_finite()) {
+                let samples = batches.iter().flatten();
                 return Err(TrainError::NotFinite {
                     what,
                     step: self.step,
+                    unique_idx: samples.map(|&at| self.samples[at].unique_idx).collect(),
                 });
             }
         }
+        let weights: Vec<Vec<(u64, f32)>> = batches
+            .iter()
+            .zip(&results)
+            .map(|(batch, result)| self.weights(batch, result))
+            .collect();
+        let entropies = weights
+            .iter()
+            .map(|batch| weight_entropy(batch.iter().map(|(_, weight)| *weight)));
         self.seen += batches.iter().map(Vec::len).sum::<usize>();
         let log = LogRow {
             step: self.step as u64,
@@ -157,14 +182,65 @@ impl Trainer {
             grad_norm,
             label_tokens,
             seconds: start.elapsed().as_secs_f64(),
+            weight_entropy: entropies.sum::<f64>() / weights.len() as f64,
         };
         self.step += 1;
-        let weights = batches
+        Ok(Some(StepReport {
+            log,
+            weights,
+            tokens: packed.iter().map(PackedBatch::tokens).sum(),
+            flops: packed
+                .iter()
+                .map(|batch| self.model.flops(load(batch)))
+                .sum(),
+            recomputed_layers,
+        }))
+    }
+
+    /// The state as it is now, to be read while training goes on. The next update waits where it is ahead of the reader.
+    pub fn snapshot(&self) -> Snapshot {
+        let progress = Progress {
+            step: self.step,
+            seen: self.seen,
+            updates: self.optimizer.updates(),
+        };
+        Snapshot::new(progress, self.optimizer.blocks(), &self.gate)
+    }
+
+    /// Takes up a run where a snapshot was made of it. `find` gives the snapshot's tensors by name.
+    pub fn resume(
+        &mut self,
+        progress: Progress,
+        find: impl Fn(&str) -> Option<Tensor>,
+    ) -> Result<(), TrainError> {
+        let refuse = |reason: String| TrainError::State { reason };
+        if progress.step > self.steps() {
+            let (step, steps) = (progress.step, self.steps());
+            return Err(refuse(format!("it is after step {step} of {steps}")));
+        }
+        let wanted: Vec<_> = self
+            .optimizer
+            .blocks()
             .iter()
-            .zip(&results)
-            .map(|(batch, result)| self.weights(batch, result))
+            .flatten()
+            .flat_map(tensors)
             .collect();
-        Ok(Some(StepReport { log, weights }))
+        for mut wanted in wanted {
+            let found = find(&wanted.name);
+            let found = found.ok_or_else(|| refuse(format!("it has no {}", wanted.name)))?;
+            if found.size() != wanted.value.size() {
+                return Err(refuse(format!(
+                    "{} has shape {:?}, not {:?}",
+                    wanted.name,
+                    found.size(),
+                    wanted.value.size()
+                )));
+            }
+            no_grad(|| wanted.value.copy_(&found));
+        }
+        self.optimizer.resume(progress.updates);
+        (self.step, self.seen) = (progress.step, progress.seen);
+        Ok(())
     }
 
     /// The score net as it is now.
@@ -231,20 +307,19 @@ impl Trainer {
         packed: &PackedBatch,
         rate: f64,
         norms: &mut Vec<Tensor>,
+        recomputed_layers: usize,
     ) -> Vec<BatchResult> {
         let features = self.feature_rows(batch);
         if !packed.places.is_empty() {
             self.optimizer.begin();
         }
-        let result = self.model.run(
-            packed,
-            &features,
-            self.config.recomputed_layers,
-            |block, gradients| {
+        let result = self
+            .model
+            .run(packed, &features, recomputed_layers, |block, gradients| {
                 norms.extend(gradients.iter().map(norm));
+                self.gate.pass(block);
                 self.optimizer.update(block, &gradients, rate);
-            },
-        );
+            });
         vec![result]
     }
 
@@ -255,6 +330,7 @@ impl Trainer {
         packed: &[PackedBatch],
         rate: f64,
         norms: &mut Vec<Tensor>,
+        recomputed_layers: usize,
     ) -> Vec<BatchResult> {
         let mut sums: BTreeMap<usize, Vec<Tensor>> = BTreeMap::new();
         let mut results = Vec::new();
@@ -263,7 +339,7 @@ impl Trainer {
             results.push(self.model.run(
                 packed,
                 &features,
-                self.config.recomputed_layers,
+                recomputed_layers,
                 |block, gradients| match sums.get_mut(&block) {
                     None => drop(sums.insert(block, gradients)),
                     Some(sums) => add(sums, &gradients),
@@ -288,7 +364,8 @@ impl Trainer {
             );
         }
         self.optimizer.begin();
-        for (block, gradients) in &sums {
+        for (block, gradients) in sums.iter().rev() {
+            self.gate.pass(*block);
             self.optimizer.update(*block, gradients, rate);
         }
         results
@@ -299,28 +376,6 @@ impl Trainer {
             .iter()
             .map(|&position| self.samples[position].unique_idx);
         names.zip(floats(&result.weights)).collect()
-    }
-}
-
-/// Batches of one update stand together. No update reaches from one pass over the samples into the next.
-fn group(order: &Order, config: &TrainConfig, samples: usize) -> Vec<Vec<Vec<usize>>> {
-    let pass = if config.order.is_some() {
-        order.0.len()
-    } else {
-        samples.div_ceil(config.batch_size)
-    };
-    let passes = order.0.chunks(pass.max(1));
-    passes
-        .flat_map(|pass| pass.chunks(config.accumulate).map(<[_]>::to_vec))
-        .collect()
-}
-
-fn check_widths(llava: &Llava, patches: &PatchFeatures) -> Result<(), TrainError> {
-    let (projector, tower) = (llava.projector.weight.size()[1], patches.width());
-    if projector == tower {
-        Ok(())
-    } else {
-        Err(TrainError::VisionWidth { projector, tower })
     }
 }
 

@@ -1,31 +1,44 @@
-//! Patch features of images: the frozen vision tower's hidden states, computed once per image and kept while there is room.
+//! Patch features of images: the frozen vision tower's hidden states.
+//!
+//! Sums come out in another order where a batch has another size, so which images go through the tower together does not depend on
+//! what was computed before: a run that is resumed sees the same bits.
 
 use std::collections::HashMap;
 use std::error::Error;
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use super::TrainError;
 use crate::models::clip::ClipVision;
 
-/// Where the pixels of the images come from; images are numbered as the samples name them.
+/// Where the pixels of the images come from; images are numbered from 0 as the samples name them.
 pub trait PixelSource: Send {
-    /// Pixels as the vision tower's checkpoint wants them (resized, scaled, normalised): float32 `[channels, H, W]`.
-    fn pixels(&mut self, image: usize) -> Result<Tensor, Box<dyn Error + Send + Sync>>;
+    /// How many images there are.
+    fn count(&self) -> usize;
+
+    /// Pixels as the vision tower's checkpoint wants them (resized, scaled, normalised): float32 `[B, channels, H, W]` on the device. An
+    /// error comes with the image that it is about.
+    fn pixels(&mut self, images: &[usize], device: Device) -> Result<Tensor, PixelError>;
 }
+
+/// An image and what is wrong with it.
+pub type PixelError = (usize, Box<dyn Error + Send + Sync>);
+
+/// Images that go through the tower together where all features are kept.
+const GROUP: usize = 16;
 
 /// The frozen vision tower with its memory.
 pub struct PatchFeatures {
     tower: ClipVision,
     layers: usize,
     source: Box<dyn PixelSource>,
-    kept: HashMap<usize, Tensor>,
-    /// Bytes still free for `kept`.
-    room: usize,
+    /// Features that were computed; none where there is no room for those of all images.
+    kept: Option<HashMap<usize, Tensor>>,
 }
 
 impl PatchFeatures {
-    /// `layer`: which hidden state, counted as Python indexes (LLaVA reads -2); `room`: bytes of features that may be kept.
+    /// `layer`: which hidden state, counted as Python indexes (LLaVA reads -2); `room`: bytes of features that may be kept. Where all
+    /// images' features fit, each image goes through the tower once; else once whenever a batch shows it.
     pub fn new(
         tower: ClipVision,
         layer: i64,
@@ -38,12 +51,14 @@ impl PatchFeatures {
             wanted: layer,
         };
         let layers = config.layers_until(layer).ok_or(error)?;
+        let patches = (config.image_size / config.patch_size).pow(2);
+        let numbers = (patches * config.hidden_size) as usize * source.count();
+        let fits = numbers * tower.kind().elt_size_in_bytes() <= room;
         Ok(Self {
             tower,
             layers,
             source,
-            kept: HashMap::new(),
-            room,
+            kept: fits.then(HashMap::new),
         })
     }
 
@@ -52,61 +67,68 @@ impl PatchFeatures {
         self.tower.config().hidden_size
     }
 
+    /// Patches of an image.
+    pub fn patches(&self) -> i64 {
+        let config = self.tower.config();
+        (config.image_size / config.patch_size).pow(2)
+    }
+
     /// The features of these images, `[patches, width]` each, in the given kind. An image asked for twice is computed once.
     pub fn get(
         &mut self,
         images: &[usize],
         kind: Kind,
     ) -> Result<HashMap<usize, Tensor>, TrainError> {
-        let mut found = HashMap::new();
-        let mut fresh = Vec::new();
-        for &image in images {
-            match self.kept.get(&image) {
-                Some(features) => drop(found.insert(image, features.shallow_clone())),
-                None if fresh.contains(&image) => {}
-                None => fresh.push(image),
+        let is_known = |image: &usize| *image < self.source.count();
+        let Some(kept) = self.kept.as_ref().filter(|_| images.iter().all(is_known)) else {
+            let mut shown: Vec<usize> = Vec::with_capacity(images.len());
+            for &image in images {
+                if !shown.contains(&image) {
+                    shown.push(image);
+                }
             }
+            return self.compute(&shown, kind);
+        };
+        let missing = images.iter().filter(|image| !kept.contains_key(image));
+        let mut groups: Vec<usize> = missing.map(|image| image / GROUP).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for group in groups {
+            let end = self.source.count().min((group + 1) * GROUP);
+            let together: Vec<usize> = (group * GROUP..end).collect();
+            let computed = self.compute(&together, kind)?;
+            self.kept.get_or_insert_default().extend(computed);
         }
-        if fresh.is_empty() {
-            return Ok(found);
-        }
-        let pixels = fresh
-            .iter()
-            .map(|&image| self.pixels(image))
-            .collect::<Result<Vec<_>, _>>()?;
-        let pixels = Tensor::stack(&pixels, 0)
-            .to_device(self.tower.device())
-            .to_kind(self.tower.kind());
-        let features = no_grad(|| self.tower.hidden_states(&pixels, self.layers).to_kind(kind));
-        for (row, image) in fresh.into_iter().enumerate() {
-            // A copy of its own: a view would keep the whole batch alive.
-            let own = features.get(row as i64).copy();
-            let bytes = own.numel() * kind.elt_size_in_bytes();
-            if bytes <= self.room {
-                self.room -= bytes;
-                self.kept.insert(image, own.shallow_clone());
-            }
-            found.insert(image, own);
-        }
-        Ok(found)
+        let kept = self.kept.get_or_insert_default();
+        let find = |&image: &usize| Some((image, kept.get(&image)?.shallow_clone()));
+        Ok(images.iter().filter_map(find).collect())
     }
 
-    fn pixels(&mut self, image: usize) -> Result<Tensor, TrainError> {
+    fn compute(
+        &mut self,
+        images: &[usize],
+        kind: Kind,
+    ) -> Result<HashMap<usize, Tensor>, TrainError> {
+        if images.is_empty() {
+            return Ok(HashMap::new());
+        }
         let pixels = self
             .source
-            .pixels(image)
-            .map_err(|source| TrainError::Pixels { image, source })?;
+            .pixels(images, self.tower.device())
+            .map_err(|(image, source)| TrainError::Pixels { image, source })?;
         let config = self.tower.config();
-        let expected = vec![config.num_channels, config.image_size, config.image_size];
-        let found = pixels.size();
-        if found == expected {
-            Ok(pixels)
-        } else {
-            Err(TrainError::PixelShape {
-                image,
-                found,
+        let (size, channels) = (config.image_size, config.num_channels);
+        let expected = vec![images.len() as i64, channels, size, size];
+        if pixels.size() != expected {
+            return Err(TrainError::PixelShape {
+                found: pixels.size(),
                 expected,
-            })
+            });
         }
+        let pixels = pixels.to_kind(self.tower.kind());
+        let features = no_grad(|| self.tower.hidden_states(&pixels, self.layers).to_kind(kind));
+        // A copy of each: a view would keep the whole batch alive.
+        let own = |(row, &image): (usize, &usize)| (image, features.get(row as i64).copy());
+        Ok(images.iter().enumerate().map(own).collect())
     }
 }

@@ -31,6 +31,12 @@ pub enum WorkError {
     NoLabels { max_length: usize },
     #[error("the node takes the request {wanted}")]
     Request { wanted: &'static str },
+    #[error("cannot listen for signals")]
+    Signal { source: io::Error },
+    #[error("stopped by a signal")]
+    Stopped,
+    #[error("cannot write in {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("the model in {} cannot be used", folder.display())]

@@ -112,7 +112,8 @@ impl Images {
     }
 
     /// `[3, H, W]`, float32.
-    pub(super) fn pixels(&self, image: &RgbImage) -> Tensor {
+    #[cfg(test)]
+    fn pixels(&self, image: &RgbImage) -> Tensor {
         let side = self.side as i64;
         Tensor::from_slice(&self.tables.normalise(image)).view([3, side, side])
     }

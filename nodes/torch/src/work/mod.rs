@@ -1,6 +1,6 @@
 //! One file per model kind: Arrow rows in, Arrow rows out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use serde::Deserialize;
@@ -37,7 +37,13 @@ pub trait RowWork {
 
 /// Work on whole tables.
 pub trait TableWork {
-    fn table(&mut self, inputs: &[TableInput], events: &mut dyn Events) -> Result<(), WorkError>;
+    /// `folder`: where the work may keep what it has on its way, and finds what was kept there before.
+    fn table(
+        &mut self,
+        inputs: &[TableInput],
+        folder: Option<&Path>,
+        events: &mut dyn Events,
+    ) -> Result<(), WorkError>;
 }
 
 /// As many rows as were given; a failed one is null in every column.
@@ -88,10 +94,11 @@ impl Session {
     pub fn table(
         &mut self,
         inputs: &[TableInput],
+        folder: Option<&Path>,
         events: &mut dyn Events,
     ) -> Result<(), WorkError> {
         match self {
-            Self::Table(work) => work.table(inputs, events),
+            Self::Table(work) => work.table(inputs, folder, events),
             Self::Rows(_) => Err(WorkError::Request {
                 wanted: "`rows`, not `table`",
             }),
@@ -131,14 +138,14 @@ fn read_settings<C: DeserializeOwned>(kind: &'static str, config: Json) -> Resul
 }
 
 /// The text of a model's `config.json`.
-fn config_json(folder: &std::path::Path) -> Result<String, WorkError> {
+fn config_json(folder: &Path) -> Result<String, WorkError> {
     let path = folder.join("config.json");
     std::fs::read_to_string(&path).map_err(|source| WorkError::Read { path, source })
 }
 
 /// Wraps what is wrong with a model's file in the name of its folder.
 fn in_model<E: std::error::Error + Send + Sync + 'static>(
-    folder: &std::path::Path,
+    folder: &Path,
 ) -> impl FnOnce(E) -> WorkError {
     let folder: PathBuf = folder.to_owned();
     move |source| WorkError::Model {

@@ -101,6 +101,7 @@ pub(super) struct Recorded {
     pub(super) pushed: Vec<(String, RecordBatch)>,
     pub(super) progress: Vec<(u64, u64, String)>,
     pub(super) warnings: Vec<String>,
+    pub(super) logs: Vec<String>,
 }
 
 impl Events for Recorded {
@@ -114,7 +115,8 @@ impl Events for Recorded {
         Ok(())
     }
 
-    fn log(&mut self, _: String) -> Result<(), WorkError> {
+    fn log(&mut self, message: String) -> Result<(), WorkError> {
+        self.logs.push(message);
         Ok(())
     }
 

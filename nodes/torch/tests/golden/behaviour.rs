@@ -1,10 +1,10 @@
 //! What a training run does with unusual batches and settings, on the repository's small model.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use trommel_torch::models::llava::{IGNORED, IMAGE_TOKEN};
 use trommel_torch::train::{
-    Feature, FeatureTable, LogRow, PatchFeatures, PixelSource, Sample, StepReport, TrainConfig,
-    TrainError, Trainer, Values,
+    Feature, FeatureTable, LogRow, PatchFeatures, PixelError, PixelSource, Sample, StepReport,
+    TrainConfig, TrainError, Trainer, Values,
 };
 
 use crate::clip::clip;
@@ -14,15 +14,23 @@ use crate::step0::llava_in;
 struct Grey;
 
 impl PixelSource for Grey {
-    fn pixels(&mut self, image: usize) -> Result<Tensor, Box<dyn std::error::Error + Send + Sync>> {
-        if image > 1 {
-            return Err("no such picture".into());
-        }
-        Ok(Tensor::full(
-            [3, 28, 28],
-            image as f64,
-            (Kind::Float, tch::Device::Cpu),
-        ))
+    fn count(&self) -> usize {
+        2
+    }
+
+    fn pixels(&mut self, images: &[usize], device: Device) -> Result<Tensor, PixelError> {
+        let one = |&image: &usize| {
+            if image > 1 {
+                return Err((image, "no such picture".into()));
+            }
+            Ok(Tensor::full(
+                [3, 28, 28],
+                image as f64,
+                (Kind::Float, device),
+            ))
+        };
+        let pixels = images.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::stack(&pixels, 0))
     }
 }
 

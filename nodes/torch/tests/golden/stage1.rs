@@ -1,13 +1,12 @@
 //! The recorded training runs, step by step.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::time::Instant;
 
 use serde_json::Value;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use trommel_torch::train::{
-    AdamWConfig, Feature, FeatureTable, PatchFeatures, PixelSource, Sample, StepReport,
+    AdamWConfig, Feature, FeatureTable, PatchFeatures, PixelError, PixelSource, Sample, StepReport,
     TrainConfig, Trainer, Values,
 };
 
@@ -31,8 +30,13 @@ fn all_recorded_runs() {
 struct Recorded(Vec<Tensor>);
 
 impl PixelSource for Recorded {
-    fn pixels(&mut self, image: usize) -> Result<Tensor, Box<dyn Error + Send + Sync>> {
-        Ok(self.0[image].shallow_clone())
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn pixels(&mut self, images: &[usize], _: Device) -> Result<Tensor, PixelError> {
+        let pixels: Vec<&Tensor> = images.iter().map(|&image| &self.0[image]).collect();
+        Ok(Tensor::stack(&pixels, 0))
     }
 }
 
@@ -188,7 +192,7 @@ fn trainer(golden: &Golden, name: &str, hyper: &Value) -> Trainer {
         max_grad_norm: Some(number("max_grad_norm")).filter(|norm| *norm > 0.0),
         order: Some(order.as_array().unwrap().iter().map(batch).collect()),
         // The recorded runs keep all activations; computing some again must not show.
-        recomputed_layers: usize::from(setting == "scores"),
+        recomputed_layers: Some(usize::from(setting == "scores")),
         ..TrainConfig::default()
     };
     let (samples, pixels) = samples(golden);

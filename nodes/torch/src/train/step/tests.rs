@@ -196,6 +196,7 @@ fn model(config: &LlamaConfig) -> Model {
     let model = Model {
         llava: llava.unwrap(),
         score_net: Tensor::from_slice2(&[[0.6f32, -0.3]]),
+        trainable: Trainable::Full,
     };
     for parameter in model.blocks().iter().flatten() {
         let _ = parameter.value.set_requires_grad(true);

@@ -24,7 +24,6 @@ pub(super) struct Models {
     /// The initial score net, where the checkpoint of the language model holds one.
     pub(super) score_net: Option<Vec<f32>>,
     pub(super) padding: i32,
-    pub(super) recomputed_layers: usize,
 }
 
 /// LLaVA reads the vision tower's second-last hidden state.
@@ -58,8 +57,6 @@ impl Models {
             .map(|weight| weight.to_f32())
             .transpose()
             .map_err(in_model(folder))?;
-        let all_layers = config.num_hidden_layers as usize;
-        let usual = if device == Device::Cpu { 0 } else { all_layers };
 
         let file: &Path = &settings.projector;
         let checkpoint = Checkpoint::open(file).map_err(in_model(file))?;
@@ -73,7 +70,6 @@ impl Models {
             tower,
             llava,
             score_net,
-            recomputed_layers: settings.recompute.unwrap_or(usual).min(all_layers),
         })
     }
 }

@@ -41,5 +41,10 @@ pub(super) fn log(rows: &[LogRow]) -> Result<RecordBatch, ArrowError> {
         ("grad_norm", number(|row| row.grad_norm), true),
         ("label_tokens", whole(|row| row.label_tokens), false),
         ("seconds", number(|row| Some(row.seconds)), false),
+        (
+            "weight_entropy",
+            number(|row| Some(row.weight_entropy)),
+            false,
+        ),
     ])
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use trommel_text::Template;
 
+use crate::models::lora::LoraConfig;
 use crate::train::{AdamWConfig, TrainConfig, Trainable as Trained};
 use crate::work::Precision;
 
@@ -30,8 +31,10 @@ pub(super) struct Settings {
     max_grad_norm: Option<f64>,
     pub(super) precision: Precision,
     trainable: Trainable,
-    /// Layers whose activations are computed again; null: none on the CPU, all on a GPU.
-    pub(super) recompute: Option<usize>,
+    /// All layers' activations are computed again; else those of as many layers as each batch needs to fit.
+    recompute: bool,
+    lora: Lora,
+    pub(super) save_every: SaveEvery,
     seed: u64,
     pub(super) order: Option<Vec<Vec<u64>>>,
 }
@@ -43,21 +46,47 @@ pub(super) enum ImageAspect {
     Pad,
 }
 
+/// How often the state of training is saved.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SaveEvery {
+    Steps(usize),
+    Minutes(f64),
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Trainable {
     Full,
+    Lora,
+    Projector,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lora {
+    rank: i64,
+    alpha: f64,
+    targets: Vec<String>,
 }
 
 /// What the trainer needs of it.
-pub(super) fn train_config(
-    settings: &Settings,
-    padding: i32,
-    recomputed_layers: usize,
-) -> TrainConfig {
-    let Trainable::Full = settings.trainable;
+pub(super) fn train_config(settings: &Settings, padding: i32) -> TrainConfig {
+    let Lora {
+        rank,
+        alpha,
+        targets,
+    } = settings.lora.clone();
     TrainConfig {
-        trainable: Trained::Full,
+        trainable: match settings.trainable {
+            Trainable::Full => Trained::Full,
+            Trainable::Lora => Trained::Lora(LoraConfig {
+                rank,
+                alpha,
+                targets,
+            }),
+            Trainable::Projector => Trained::Projector,
+        },
         max_length: settings.max_length,
         epochs: settings.epochs,
         batch_size: settings.batch_size,
@@ -71,7 +100,7 @@ pub(super) fn train_config(
         max_grad_norm: settings.max_grad_norm,
         seed: settings.seed,
         order: settings.order.clone(),
-        recomputed_layers,
+        recomputed_layers: settings.recompute.then_some(usize::MAX),
         padding: Some(padding),
     }
 }

@@ -21,6 +21,8 @@ use super::open;
 use crate::work::WorkError;
 use crate::work::testing::{Recorded, image_paths, read_json, roots, stored};
 
+mod resumed;
+
 /// A recorded folder, ready to be trained on.
 struct Run {
     root: PathBuf,
@@ -41,7 +43,8 @@ impl Run {
             "prompt": "v1", "image_aspect": "square", "max_length": max_length,
             "epochs": 1, "batch_size": 4, "accumulate": 1, "learning_rate": learning_rate,
             "weight_decay": 0.0, "warmup_ratio": 0.03, "max_grad_norm": null,
-            "precision": "f32", "trainable": "full", "recompute": null, "seed": 42,
+            "precision": "f32", "trainable": "full", "recompute": false, "seed": 42,
+            "lora": {"rank": 4, "alpha": 8.0, "targets": ["q_proj", "v_proj"]}, "save_every": {"minutes": 10.0},
             "order": null,
         });
         Self {
@@ -105,7 +108,7 @@ impl Run {
 
     fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
         let mut events = Recorded::default();
-        open(self.config.clone(), Device::Cpu)?.table(inputs, &mut events)?;
+        open(self.config.clone(), Device::Cpu)?.table(inputs, None, &mut events)?;
         Ok(events)
     }
 
@@ -372,7 +375,7 @@ fn wrong_features_orders_and_settings_are_named() {
             "batch 1 names unique_idx 999",
         ),
         ("prompt", json!("v7"), "no prompt template \"v7\""),
-        ("trainable", json!("lora"), "lora"),
+        ("trainable", json!("some"), "some"),
         ("epochs", json!(0), "epochs is 0"),
         ("max_length", json!(8), "within max_length 8"),
         ("speed", json!(1), "speed"),

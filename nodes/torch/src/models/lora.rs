@@ -1,0 +1,64 @@
+//! Low-rank adapters: a small trained change beside a frozen linear map. Hu et al. 2021, arXiv 2106.09685.
+
+use tch::{Kind, Tensor};
+
+use super::Parameter;
+
+/// y = x Wᵀ + scale · (x Aᵀ) Bᵀ, with `a` `[rank, in]` and `b` `[out, rank]`.
+#[derive(Debug)]
+pub struct Adapter {
+    a: Tensor,
+    b: Tensor,
+    /// alpha / rank.
+    scale: f64,
+}
+
+/// How adapters are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraConfig {
+    pub rank: i64,
+    pub alpha: f64,
+    /// Names of the layer's linear maps that get one, such as `q_proj`.
+    pub targets: Vec<String>,
+}
+
+impl Adapter {
+    /// Beside a map with this `weight` `[out, in]`. `a` is drawn from uniform(-1/√in, 1/√in) out of numbers in (0, 1) that `unit` gives, `b` is
+    /// zero: at first the adapter changes nothing.
+    pub fn new(weight: &Tensor, config: &LoraConfig, mut unit: impl FnMut() -> f64) -> Self {
+        let size = weight.size();
+        let (outputs, inputs) = (size[0], size[1]);
+        let bound = (inputs as f64).sqrt().recip();
+        let drawn: Vec<f32> = (0..config.rank * inputs)
+            .map(|_| ((2.0 * unit() - 1.0) * bound) as f32)
+            .collect();
+        let like = (weight.kind(), weight.device());
+        let a = Tensor::from_slice(&drawn).view([config.rank, inputs]);
+        Self {
+            a: a.to_device(like.1).to_kind(like.0),
+            b: Tensor::zeros([outputs, config.rank], like),
+            scale: config.alpha / config.rank as f64,
+        }
+    }
+
+    /// What is added to the map's output.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let narrow = x.linear(&self.a, None::<&Tensor>) * self.scale;
+        narrow.linear(&self.b, None::<&Tensor>)
+    }
+
+    /// The adapter's tensors under the names that PEFT gives them; `map` is the name of the map in the model's checkpoint.
+    pub fn parameters(&self, map: &str) -> [Parameter; 2] {
+        let name = |part: &str| format!("base_model.model.{map}.{part}.weight");
+        [
+            Parameter::new(name("lora_A"), &self.a, true),
+            Parameter::new(name("lora_B"), &self.b, true),
+        ]
+    }
+
+    /// The whole change of the map's weight, float32 `[out, in]`.
+    pub fn change(&self) -> Tensor {
+        let full = |x: &Tensor| x.detach().to_kind(Kind::Float);
+        full(&self.b).matmul(&full(&self.a)) * self.scale
+    }
+}
