@@ -195,7 +195,7 @@ fn seed() -> u64 {
 
 impl Kind for SelfFilter {
     const NAME: &'static str = "train.self_filter";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
