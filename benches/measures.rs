@@ -181,6 +181,7 @@ fn time<K: Kind>(measures: &[&str], batches: &[RecordBatch]) -> f64 {
         device: Device::Cpu,
         scratch: Path::new("."),
         unfinished: None,
+        dry_run: false,
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),

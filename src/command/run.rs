@@ -18,6 +18,10 @@ use crate::quantity::parse_size;
 use crate::{summary, terminal};
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pipeline: PipelineArgs,
@@ -41,6 +45,9 @@ pub(crate) struct RunArgs {
     /// After a failure run all that does not depend on it [default]
     #[arg(long)]
     keep_going: bool,
+    /// Stop before training: what it reads is computed, and the memory that it needs is told
+    #[arg(long)]
+    dry_run: bool,
     /// Where models run: auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: Device,
@@ -80,6 +87,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         jobs: args.jobs.map_or(processors, usize::from),
         memory: args.memory.unwrap_or_else(machine_memory),
         fail_fast: args.fail_fast,
+        dry_run: args.dry_run,
         device: args.device,
         targets,
         force,

@@ -142,3 +142,25 @@ fn training_that_is_interrupted_saves_first() {
     assert!(log.said().contains(&went_on), "{}", log.said());
     assert!(fs::read(project.path("net.arrow")).expect("the score net") == expected);
 }
+
+#[test]
+fn a_dry_run_tells_what_training_needs_and_does_not_train() {
+    let project = project();
+    let log = project.log(&["--dry-run", "--cache", "cache"]);
+    assert_eq!(log.outcome.status, 0, "{}", log.outcome);
+    let said = log.said();
+    for part in [
+        "memory: weights ",
+        "moments ",
+        "activations ",
+        "that are free",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(log.line(), "rows, clip 21/21");
+    assert!(!project.path("net.arrow").exists());
+    assert_eq!(
+        project.ran(&["--cache", "cache"]),
+        "stage1; wrote net.arrow"
+    );
+}

@@ -114,6 +114,8 @@ pub struct Context<'a> {
     /// Of a node that resumes ([`super::Contract::resumes`]): a folder that is there until its result is stored, whatever
     /// happens to the process. What work on the same inputs and configuration left in it before is still there.
     pub unfinished: Option<&'a Path>,
+    /// Of a node that resumes: it is to say what it needs, and not to begin.
+    pub dry_run: bool,
     pub workers: &'a Workers,
     pub answers: &'a dyn Answers,
     pub monitor: &'a dyn Monitor,

@@ -194,6 +194,7 @@ impl TableNode for Remote {
                 session: open.session,
                 inputs: inputs.places()?,
                 folder: context.unfinished.map(Path::to_owned),
+                dry_run: context.dry_run,
             },
             &[],
         )?;
@@ -213,6 +214,9 @@ impl TableNode for Remote {
         }
         self.open = Some(open);
         self.finish(context);
+        if context.dry_run {
+            return Err(NodeError::cancelled());
+        }
         Ok(())
     }
 }

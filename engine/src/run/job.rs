@@ -24,6 +24,7 @@ pub(super) struct Job<'a> {
     pub models: &'a dyn ModelSource,
     pub device: Device,
     pub forced: bool,
+    pub dry_run: bool,
     pub cancel: &'a AtomicBool,
     pub listener: &'a dyn Listener,
     /// What the node gives, for those who read it while it runs.
@@ -65,6 +66,7 @@ impl Job<'_> {
             device: self.device,
             scratch,
             unfinished: None,
+            dry_run: false,
             workers: self.workers,
             answers: &self.answers,
             monitor: self,
@@ -118,6 +120,7 @@ impl Job<'_> {
         let unfinished = self.unfinished(&full)?;
         let context = Context {
             unfinished: unfinished.as_deref(),
+            dry_run: self.dry_run && unfinished.is_some(),
             ..self.context(scratch.path())
         };
         let (tables, computed, quarantined) = self.patiently(|| {
@@ -142,7 +145,7 @@ impl Job<'_> {
         if !self.node.contract.resumes {
             return Ok(None);
         }
-        if self.forced {
+        if self.forced && !self.dry_run {
             self.cache.remove_unfinished(full.key())?;
         }
         Ok(Some(self.cache.unfinished(full.key())?))

@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub force: HashSet<NodeId>,
     /// The first failure stops the nodes that do not depend on it too.
     pub fail_fast: bool,
+    /// Nodes that resume ([`crate::node::Contract::resumes`]) only say what they need and do not begin.
+    pub dry_run: bool,
     /// Where models come from that are not on this machine.
     pub models: Arc<dyn ModelSource>,
     /// Set to stop: what is done by then is in the cache.
@@ -52,6 +54,7 @@ impl Default for RunOptions {
             targets: None,
             force: HashSet::new(),
             fail_fast: false,
+            dry_run: false,
             models: Arc::new(NoSource),
             cancel: Arc::default(),
         }
@@ -107,6 +110,7 @@ impl Shared {
             models: &*self.options.models,
             device: self.options.device,
             forced,
+            dry_run: self.options.dry_run,
             cancel: &self.stop,
             listener: &*self.listener,
             stream,

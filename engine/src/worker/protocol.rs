@@ -39,6 +39,9 @@ pub enum Request {
         /// Where a node that resumes keeps what it has on its way.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         folder: Option<PathBuf>,
+        /// The work is only to be made ready: it says in `log` what it needs, and then that it is done.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
     },
     Close {
         session: u64,

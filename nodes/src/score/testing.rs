@@ -24,6 +24,7 @@ pub(super) fn run<K: Kind>(config: Json, rows: &RecordBatch) -> Result<RowOutput
         device: Device::Cpu,
         scratch: Path::new("."),
         unfinished: None,
+        dry_run: false,
         workers: &Workers::new("no worker".into()),
         monitor: &Nobody,
         cancel: &AtomicBool::new(false),

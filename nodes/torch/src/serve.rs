@@ -82,13 +82,21 @@ impl<W: Write> Server<'_, W> {
                 session,
                 inputs,
                 folder,
+                dry_run,
             } => match self.sessions.remove(&session) {
                 Some(mut open) => {
                     let mut outbox = Outbox {
                         to: &mut *self.to,
                         session,
                     };
-                    match guarded(|| open.table(&inputs, folder.as_deref(), &mut outbox)) {
+                    match guarded(|| {
+                        let folder = folder.as_deref();
+                        if dry_run {
+                            open.dry_run(&inputs, folder, &mut outbox)
+                        } else {
+                            open.table(&inputs, folder, &mut outbox)
+                        }
+                    }) {
                         Ok(()) => {
                             self.sessions.insert(session, open);
                             self.send(&Response::Done { session }, &[])

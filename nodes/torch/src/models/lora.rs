@@ -62,3 +62,47 @@ impl Adapter {
         full(&self.b).matmul(&full(&self.a)) * self.scale
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::models::layers::{Linear, number};
+
+    #[test]
+    fn an_adapter_is_a_change_of_the_weight() {
+        tch::manual_seed(4);
+        let random = |shape: [i64; 2]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let (weight, x) = (random([6, 4]), random([5, 4]));
+        let config = LoraConfig {
+            rank: 2,
+            alpha: 3.0,
+            targets: Vec::new(),
+        };
+        let mut numbers = (1..).map(|n| f64::from(n % 7) / 7.0);
+        let unit = || numbers.next().expect("no end");
+        let adapter = Adapter::new(&weight, &config, unit);
+        let plain = Linear::new(weight.shallow_clone(), None);
+        let mut adapted = Linear::new(weight.shallow_clone(), None);
+        adapted.adapter = Some(adapter);
+        assert_eq!(adapted.forward(&x), plain.forward(&x), "nothing at first");
+
+        let adapter = adapted.adapter.as_ref().expect("it was put there");
+        let [a, mut b] = adapter.parameters("model.layers.0.self_attn.q_proj");
+        assert_eq!(
+            (a.name.as_str(), a.value.size()),
+            (
+                "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight",
+                vec![2, 4]
+            )
+        );
+        let bound = number(&a.value.abs().max());
+        assert!(bound > 0.1 && bound <= 0.5, "{bound}");
+        b.value.copy_(&random([6, 2]));
+        let merged = Linear::new(&weight + adapter.change(), None);
+        let apart = number(&(adapted.forward(&x) - merged.forward(&x)).abs().max());
+        assert!(apart < 1e-5, "{apart}");
+        assert!(number(&(adapted.forward(&x) - plain.forward(&x)).abs().max()) > 0.1);
+    }
+}

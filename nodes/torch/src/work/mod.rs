@@ -44,6 +44,14 @@ pub trait TableWork {
         folder: Option<&Path>,
         events: &mut dyn Events,
     ) -> Result<(), WorkError>;
+
+    /// Makes everything ready, says in log lines what the work needs, and does not begin.
+    fn dry_run(
+        &mut self,
+        inputs: &[TableInput],
+        folder: Option<&Path>,
+        events: &mut dyn Events,
+    ) -> Result<(), WorkError>;
 }
 
 /// As many rows as were given; a failed one is null in every column.
@@ -99,6 +107,20 @@ impl Session {
     ) -> Result<(), WorkError> {
         match self {
             Self::Table(work) => work.table(inputs, folder, events),
+            Self::Rows(_) => Err(WorkError::Request {
+                wanted: "`rows`, not `table`",
+            }),
+        }
+    }
+
+    pub fn dry_run(
+        &mut self,
+        inputs: &[TableInput],
+        folder: Option<&Path>,
+        events: &mut dyn Events,
+    ) -> Result<(), WorkError> {
+        match self {
+            Self::Table(work) => work.dry_run(inputs, folder, events),
             Self::Rows(_) => Err(WorkError::Request {
                 wanted: "`rows`, not `table`",
             }),

@@ -61,6 +61,17 @@ impl TableWork for SelfFilter {
         events.push("score_net", &ports::score_net(&trainer.score_net())?)?;
         events.push("log", &ports::log(&log)?)
     }
+
+    fn dry_run(
+        &mut self,
+        inputs: &[TableInput],
+        folder: Option<&Path>,
+        events: &mut dyn Events,
+    ) -> Result<(), WorkError> {
+        let temporary = std::env::temp_dir();
+        self.ready(inputs, folder.unwrap_or(&temporary), events)?;
+        Ok(())
+    }
 }
 
 impl SelfFilter {

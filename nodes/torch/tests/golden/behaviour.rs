@@ -177,6 +177,32 @@ fn updating_within_the_backward_pass_is_the_same_as_after_it() {
 }
 
 #[test]
+fn computing_activations_again_changes_no_bit_of_a_run() {
+    let order: &[&[u64]] = &[&[10, 11, 12], &[13, 10], &[12, 11]];
+    let run = |layers: usize| {
+        finish(start(TrainConfig {
+            recomputed_layers: Some(layers),
+            ..config(order)
+        }))
+    };
+    let (kept, none) = run(0);
+    for layers in [1, 2] {
+        let (again, trainer) = run(layers);
+        assert!(equal(&none, &trainer), "{layers}");
+        for (kept, again) in kept.iter().zip(&again) {
+            assert_eq!(
+                (kept.log.loss, &kept.weights),
+                (again.log.loss, &again.weights)
+            );
+            assert_eq!(again.recomputed_layers, layers);
+        }
+    }
+    // With room for all of them, none is computed again.
+    let (fitting, _) = finish(start(config(order)));
+    assert!(fitting.iter().all(|report| report.recomputed_layers == 0));
+}
+
+#[test]
 fn accumulated_gradients_are_averaged_over_batches_that_have_labels() {
     let twice = TrainConfig {
         accumulate: 3,
