@@ -8,7 +8,7 @@ batches twice, and the second time counts. A part that fails is written down, an
 machine       what there is
 model         the weights
 checks        what the trainer takes for granted (gpu_checks.py)
-ours          all parameters, no activations computed again
+ours          all parameters; activations of as many layers computed again as memory asks for, which may be none
 recompute     the same with all layers' activations computed again
 tokens        seconds of a step against its tokens
 peer          the published program's step in plain PyTorch, activations computed again as it does
@@ -65,9 +65,10 @@ class Gpu:
                 raise Failed(f"not finished in {LIMIT} s") from None
             finally:
                 watch.stop()
+            log.write(said)
         if process.returncode != 0:
             words = (self.out / "logs" / f"{name}.txt").read_text().strip().splitlines()
-            raise Failed(f"exit status {process.returncode}: {' / '.join(words[-4:])[-600:]}")
+            raise Failed(f"exit status {process.returncode}: {' / '.join(words[-4:])[-800:]}")
         return said, watch
 
     def python(self, name, script, *arguments, **environment):
@@ -122,7 +123,8 @@ class Gpu:
         return found
 
     def train(self, name, order, **settings):
-        """A run of ours from nothing."""
+        """A run of ours from the first step. The cache is kept for what it knows of the model's files."""
+        batches = json.loads(order.read_text())
         folder = self.work / "ours" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -130,15 +132,20 @@ class Gpu:
         settings = {"precision": "bf16", "device": device} | settings
         (folder / "p.yaml").write_text(ours.pipeline(self.data, self.model, order, **settings))
         begun = time.perf_counter()
-        _, watch = self.run(name, self.trommel, "run", folder / "p.yaml", "--to", "stage1", "--cache", folder / "cache")
+        cache = ["--cache", self.work / "cache"]
+        run = ["run", folder / "p.yaml", "--to", "stage1", "--force", "stage1", "--json", *cache]
+        said, watch = self.run(name, self.trommel, *run)
         whole = time.perf_counter() - begun
-        show = ["show", folder / "p.yaml", "stage1.log", "--format", "json", "--cache", folder / "cache"]
+        show = ["show", folder / "p.yaml", "stage1.log", "--rows", len(batches), "--format", "json", *cache]
         log = json.loads(self.run(name, self.trommel, *show)[0])
-        shutil.rmtree(folder / "cache", ignore_errors=True)
-        for row, batch in zip(log, json.loads(order.read_text()), strict=True):
+        for row, batch in zip(log, batches, strict=True):
             row["lengths"] = self.lengths(batch)
             row["tokens"] = sum(row["lengths"])
-        return {"steps": log, "whole": whole, "peak": watch.peak, "worker_environment": watch.environment}
+        events = [event for event in map(json.loads, said.splitlines()) if event.get("node") == "stage1"]
+        # What the trainer plans and warns of, and its last line beside the bar.
+        words = [event["message"] for event in events if event.get("what") in ("log", "warning")]
+        words += [event.get("note", "") for event in events if event.get("what") == "progress"][-1:]
+        return {"steps": log, "whole": whole, "peak": watch.peak, "words": words, "worker_environment": watch.environment}
 
     def ours(self):
         return self.train("ours", self.order(), recompute=False)
@@ -162,7 +169,8 @@ class Gpu:
     def train_peer(self, name, *more):
         out = self.work / f"{name}.json"
         told = [self.model, self.data, self.order(), out, "--precision", "bf16", "--device", self.device, *more]
-        _, watch = self.python(name, "peer.py", *told)
+        # As our worker has it: the peer's memory is not to fall into pieces either.
+        _, watch = self.python(name, "peer.py", *told, PYTORCH_ALLOC_CONF="expandable_segments:True")
         return json.loads(out.read_text()) | {"peak": watch.peak}
 
     def peer(self):

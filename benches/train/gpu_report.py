@@ -105,6 +105,7 @@ def memory(results, shape):
                          f"the plan: {table * shape.layers / 1e6:.2f}); {tokens} tokens")
         if found.get("worker_environment"):
             lines.append(f"{RUNS[name]}: the worker's environment: {json.dumps(found['worker_environment'])}")
+        lines += [f"{RUNS[name]}: {words}" for words in found.get("words", [])]
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import threading
 
@@ -9,14 +10,14 @@ SETTINGS = ("PYTORCH", "TORCH", "CUDA", "MALLOC", "OMP")
 
 
 class Watch:
-    """`peak`: most bytes in use on the GPU, less those before; none without a GPU. It counts what the allocator holds and the driver's
+    """`peak`: most bytes in use on the GPU, less those before; none where nobody can be asked. It counts what the allocator holds and the driver's
     own part (about half a gigabyte), and may miss what is gone within 50 ms."""
 
     def __init__(self, pid, with_gpu):
         self.pid, self.before, self.peak, self.environment = pid, None, None, {}
         self.stopped = threading.Event()
         self.asking = None
-        if with_gpu:
+        if with_gpu and shutil.which("nvidia-smi"):
             question = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", "0", "-lms", "50"]
             self.asking = subprocess.Popen(question, text=True, stdout=subprocess.PIPE)
             threading.Thread(target=self.memory, daemon=True).start()
