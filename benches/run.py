@@ -21,6 +21,7 @@ import overhead
 import peers
 import plans
 import torch_env
+import training
 import warm
 from measure import text_of
 
@@ -35,6 +36,7 @@ CASES = {
     "planning": lambda bench: bench.in_rust("planning"),
     "store": lambda bench: bench.in_rust("store"),
     "extract": extract.extract,
+    "train": training.train,
 }
 
 

@@ -12,6 +12,8 @@ import sys
 
 VERSIONS = {"torch": "2.11.0", "transformers": "4.57.6", "open_clip_torch": "3.3.0"}
 DATA_JUICER = {"py-data-juicer": "1.6.1"}
+# A published sentencepiece model of 32,000 pieces lies in the first (Mistral-7B's); transformers reads it with the second.
+TOKENIZER = {"mistral-common": "1.13.1", "sentencepiece": "0.2.1"}
 
 # Without what they ask for: PyTorch would bring all of CUDA, open_clip (of which only the list of merges is read) PyTorch.
 ALONE = [
@@ -73,6 +75,15 @@ class TorchEnvironment:
             return False
         note.write_text(str(wanted))
         return True
+
+    def tokenizer(self):
+        """The file of a LLaMA-like tokenizer, which is installed with what reads it."""
+        wanted = [f"{name}=={version}" for name, version in TOKENIZER.items()]
+        note = self.folder / "tokenizer"
+        if not (note.exists() and note.read_text() == str(wanted)):
+            self.pip("--no-deps", *wanted)
+            note.write_text(str(wanted))
+        return self.site() / "mistral_common" / "data" / "tokenizer.model.v1"
 
     def pip(self, *arguments):
         subprocess.run([self.python, "-m", "pip", "install", "-q", *arguments], check=True)
