@@ -5,7 +5,9 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/convolution.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -34,6 +36,36 @@ std::vector<at::Tensor> list(at::Tensor* const* tensors, size_t count) {
   return all;
 }
 
+// `rows` [M, in] by `weight` [out, in], in any layout -> [M, out]. A convolution of 1 x 1 over points whose channels lie side by side is a
+// linear map, and nothing is copied for it: libtorch leaves it to oneDNN, and linear maps to MKL.
+at::Tensor mapped(const at::Tensor& rows, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  const auto m = rows.size(0), in = rows.size(1), out = weight.size(0);
+  const auto points = rows.reshape({1, m, 1, in}).permute({0, 3, 1, 2});
+  const auto kernel = weight.unsqueeze(2).unsqueeze(3);
+  const auto found = at::convolution(points, kernel, bias, {1, 1}, {0, 0}, {1, 1}, /*transposed=*/false, {0, 0}, /*groups=*/1);
+  return found.permute({0, 2, 3, 1}).reshape({m, out});
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias) {
+    context->save_for_backward({rows, weight});
+    context->saved_data["bias"] = bias.has_value();
+    return mapped(rows, weight, bias);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list given) {
+    const auto saved = context->get_saved_variables();
+    const auto& gradient = given[0];
+    at::Tensor rows, weight, bias;
+    if (context->needs_input_grad(0)) rows = mapped(gradient, saved[1].t(), std::nullopt);
+    // Here MKL is the faster one.
+    if (context->needs_input_grad(1)) weight = gradient.t().matmul(saved[0]);
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) bias = gradient.sum(0);
+    return {rows, weight, bias};
+  }
+};
+
 }  // namespace
 
 extern "C" {
@@ -56,6 +88,14 @@ char* trommel_adamw(at::Tensor* const* values, at::Tensor* const* gradients, at:
   return caught([&] {
     at::_fused_adamw_(list(values, count), list(gradients, count), list(means, count), list(squares, count), {}, list(steps, count), rate,
                       beta1, beta2, decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+// `rows` [M, in] by `weight` [out, in], plus `bias` [out] or null: float32 on a CPU, differentiable -> [M, out].
+char* trommel_linear(at::Tensor* rows, at::Tensor* weight, at::Tensor* bias, at::Tensor** result) {
+  return caught([&] {
+    const auto added = bias == nullptr ? std::nullopt : std::make_optional(*bias);
+    *result = new at::Tensor(Linear::apply(*rows, *weight, added));
   });
 }
 

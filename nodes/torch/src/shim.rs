@@ -35,6 +35,7 @@ unsafe extern "C" {
         decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn trommel_linear(rows: Raw, weight: Raw, bias: Raw, result: *mut Raw) -> *mut c_char;
     fn trommel_flash(
         q: Raw,
         k: Raw,
@@ -121,6 +122,16 @@ pub fn adamw(update: &Update<'_>, rates: Rates) {
         )
     });
     check(words);
+}
+
+/// y = x Wᵀ + b on the CPU in float32, by oneDNN: `rows` `[M, in]`, `weight` `[out, in]`, `bias` `[out]` -> `[M, out]`. Differentiable.
+pub fn linear(rows: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let mut result = std::ptr::null_mut();
+    let bias = bias.map_or(std::ptr::null_mut(), raw);
+    // SAFETY: the pointers are of tensors that live through the call, or null for none; there is room for one result.
+    let words = unsafe { trommel_linear(raw(rows), raw(weight), bias, &raw mut result) };
+    check(words);
+    owned(result).expect("a result where there is no error")
 }
 
 /// Causal attention within each of the samples that lie end to end, on a CUDA device in 16 bits. `q`, `k`, `v`: `[tokens, heads, width]`
@@ -256,6 +267,30 @@ mod tests {
         for (found, expected) in found.into_iter().zip(&expected) {
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn a_linear_map_has_the_gradients_of_a_linear_map() {
+        tch::manual_seed(3);
+        let x = random(&[200, 24]).set_requires_grad(true);
+        let w = random(&[40, 24]).set_requires_grad(true);
+        let b = random(&[40]).set_requires_grad(true);
+        // As the gradient of a transposed view comes.
+        let seed = random(&[40, 200]).t_();
+        for bias in [None, Some(&b)] {
+            let (found, expected) = (linear(&x, &w, bias), x.linear(&w, bias));
+            assert!(number(&(&found - &expected).abs().max()) < 1e-4);
+            let inputs = [&x, &w, &b];
+            let found = gradients(&found, &seed, &inputs);
+            let expected = gradients(&expected, &seed, &inputs);
+            assert_eq!(found[2].is_some(), bias.is_some());
+            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                assert!(number(&(found - expected).abs().max()) < 1e-4);
+            }
+        }
+        // What is frozen costs nothing.
+        let frozen = linear(&x, &w.detach(), None);
+        assert!(gradients(&frozen, &seed, &[&x, &w])[1].is_none());
     }
 
     #[test]

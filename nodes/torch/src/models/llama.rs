@@ -190,6 +190,19 @@ impl LlamaLayer {
 
     /// `[tokens, hidden]` -> `[tokens, hidden]`.
     pub fn forward(&self, x: &Tensor, packing: &Packing) -> Tensor {
+        let mixed = self.mix(x, packing);
+        self.transform(x, &mixed)
+    }
+
+    /// As [`LlamaLayer::forward`], for some tokens alone: `places` int64 `[N]` -> `[N, hidden]`. What no other layer reads need not be
+    /// computed for the others.
+    pub fn forward_at(&self, x: &Tensor, packing: &Packing, places: &Tensor) -> Tensor {
+        let mixed = self.mix(x, packing).index_select(0, places);
+        self.transform(&x.index_select(0, places), &mixed)
+    }
+
+    /// The values that each token's attention has gathered, `[tokens, heads * head width]`.
+    fn mix(&self, x: &Tensor, packing: &Packing) -> Tensor {
         let normed = self.input_norm.forward(x);
         let heads = |linear: &Linear| {
             linear
@@ -198,7 +211,12 @@ impl LlamaLayer {
         };
         let q = packing.rotate(&heads(&self.q));
         let k = packing.rotate(&heads(&self.k));
-        let x = x + self.o.forward(&packing.attend(&q, &k, &heads(&self.v)));
+        packing.attend(&q, &k, &heads(&self.v))
+    }
+
+    /// All of the layer that looks at one token at a time.
+    fn transform(&self, x: &Tensor, mixed: &Tensor) -> Tensor {
+        let x = x + self.o.forward(mixed);
         let normed = self.post_norm.forward(&x);
         let inner = self.gate.forward(&normed).silu() * self.up.forward(&normed);
         &x + self.down.forward(&inner)

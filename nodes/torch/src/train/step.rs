@@ -113,17 +113,26 @@ impl Model {
         }
         let packing = self.llava.packing(batch);
         let layers = &self.llava.llama.layers;
+        let places = Tensor::from_slice(&batch.places).to_device(self.llava.device());
+        // Behind the last layer's attention, only supervised places are looked at.
+        let forward = |index: usize, input: &Tensor| {
+            if index + 1 == layers.len() {
+                layers[index].forward_at(input, &packing, &places)
+            } else {
+                layers[index].forward(input, &packing)
+            }
+        };
 
         let embedded = self.llava.embed(batch);
         let mut kept = Vec::with_capacity(layers.len());
         let mut x = embedded.detach();
-        for (index, layer) in layers.iter().enumerate() {
+        for index in 0..layers.len() {
             let input = x.set_requires_grad(true);
             let output = if index < recomputed_layers {
-                x = no_grad(|| layer.forward(&input, &packing));
+                x = no_grad(|| forward(index, &input));
                 None
             } else {
-                let output = layer.forward(&input, &packing);
+                let output = forward(index, &input);
                 x = output.detach();
                 Some(output)
             };
@@ -133,11 +142,11 @@ impl Model {
         let last = x.set_requires_grad(true);
         let loss = self.loss(&last, batch, &weights);
         let (mut gradient, tied) = self.head_backward(&loss, &last, &mut take);
-        for (index, layer) in layers.iter().enumerate().rev() {
+        for index in (0..layers.len()).rev() {
             let Some(Kept { input, output }) = kept.pop() else {
                 break;
             };
-            let output = output.unwrap_or_else(|| layer.forward(&input, &packing));
+            let output = output.unwrap_or_else(|| forward(index, &input));
             let mut gradients = backward(&output, &gradient, [&input], &self.layer(index));
             gradient = gradients.remove(0);
             take(index + 1, gradients);
@@ -153,13 +162,10 @@ impl Model {
         }
     }
 
-    /// The language head runs at supervised places only: elsewhere its scores would be thrown away.
+    /// `hidden` is the last layer's output at the supervised places: elsewhere the language head's scores would be thrown away.
     fn loss(&self, hidden: &Tensor, batch: &PackedBatch, weights: &Tensor) -> Tensor {
         let list = |numbers: &[i64]| Tensor::from_slice(numbers).to_device(hidden.device());
-        let logits = self
-            .llava
-            .llama
-            .logits(&hidden.index_select(0, &list(&batch.places)));
+        let logits = self.llava.llama.logits(hidden);
         let losses = token_losses(&logits, &list(&batch.targets));
         weighted_loss(&losses, &list(&batch.samples), weights)
     }
