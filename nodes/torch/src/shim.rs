@@ -35,6 +35,9 @@ unsafe extern "C" {
         decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn trommel_rms_norm(x: Raw, weight: Raw, eps: f64, result: *mut Raw) -> *mut c_char;
+    fn trommel_gated(gate: Raw, up: Raw, down: Raw, result: *mut Raw) -> *mut c_char;
+    fn trommel_cross_entropy(scores: Raw, targets: Raw, result: *mut Raw) -> *mut c_char;
     fn trommel_linear(rows: Raw, weight: Raw, bias: Raw, result: *mut Raw) -> *mut c_char;
     fn trommel_flash(
         q: Raw,
@@ -122,6 +125,32 @@ pub fn adamw(update: &Update<'_>, rates: Rates) {
         )
     });
     check(words);
+}
+
+/// x / rms(x), rounded to the type of `x`, times `weight` `[hidden]`. `x` `[.., hidden]` -> as `x`. Keeps `x` alone for the backward pass.
+pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
+    check(unsafe { trommel_rms_norm(raw(x), raw(weight), eps, &raw mut result) });
+    owned(result).expect("a result where there is no error")
+}
+
+/// The end of a gated MLP: (silu(gate) ⊙ up) Wᵀ. `gate`, `up` `[M, inner]`, `down` `[out, inner]` -> `[M, out]`. Keeps gate and up for the
+/// backward pass, not their product.
+pub fn gated(gate: &Tensor, up: &Tensor, down: &Tensor) -> Tensor {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
+    check(unsafe { trommel_gated(raw(gate), raw(up), raw(down), &raw mut result) });
+    owned(result).expect("a result where there is no error")
+}
+
+/// -log softmax(scores) at the targets. `scores` `[N, classes]`, `targets` int64 `[N]` -> float32 `[N]`. Beside the scores nothing of their
+/// size is made but their gradient.
+pub fn cross_entropy(scores: &Tensor, targets: &Tensor) -> Tensor {
+    let mut result = std::ptr::null_mut();
+    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
+    check(unsafe { trommel_cross_entropy(raw(scores), raw(targets), &raw mut result) });
+    owned(result).expect("a result where there is no error")
 }
 
 /// y = x Wᵀ + b on the CPU in float32, by oneDNN: `rows` `[M, in]`, `weight` `[out, in]`, `bias` `[out]` -> `[M, out]`. Differentiable.
@@ -291,6 +320,67 @@ mod tests {
         // What is frozen costs nothing.
         let frozen = linear(&x, &w.detach(), None);
         assert!(gradients(&frozen, &seed, &[&x, &w])[1].is_none());
+    }
+
+    /// Holds an operation against its plain form: the value, and the gradients by its inputs.
+    fn agree(inputs: &[&Tensor], ours: impl Fn() -> Tensor, plain: impl Fn() -> Tensor) {
+        let close = |found: &Tensor, expected: &Tensor| {
+            assert_eq!(found.kind(), expected.kind());
+            let size = number(&expected.abs().max());
+            let apart = number(&(found - expected).abs().max());
+            assert!(size > 0.0 && apart < 1e-5 * size, "{apart} of {size}");
+        };
+        let (found, expected) = (ours(), plain());
+        close(&found, &expected);
+        let seed = expected.randn_like();
+        let found = gradients(&found, &seed, inputs);
+        let expected = gradients(&expected, &seed, inputs);
+        for (found, expected) in found.iter().zip(&expected) {
+            close(found.as_ref().unwrap(), expected.as_ref().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_keeps_less_computes_the_same() {
+        tch::manual_seed(5);
+        let free = |shape: &[i64]| random(shape).set_requires_grad(true);
+        let (x, weight) = (free(&[150, 24]), free(&[24]));
+        agree(
+            &[&x, &weight],
+            || rms_norm(&x, &weight, 1e-6),
+            || x.rms_norm([24], None::<&Tensor>, 1e-6) * &weight,
+        );
+        for rows in [5, 150] {
+            let (gate, up, down) = (free(&[rows, 40]), free(&[rows, 40]), free(&[24, 40]));
+            agree(
+                &[&gate, &up, &down],
+                || gated(&gate, &up, &down),
+                || (gate.silu() * &up).linear(&down, None::<&Tensor>),
+            );
+        }
+        let scores = free(&[150, 11]);
+        let targets = Tensor::randint(11, [150], (Kind::Int64, Device::Cpu));
+        agree(
+            &[&scores],
+            || cross_entropy(&scores, &targets),
+            || {
+                let logarithms = scores.log_softmax(-1, Kind::Float);
+                -logarithms
+                    .gather(-1, &targets.unsqueeze(-1), false)
+                    .squeeze_dim(-1)
+            },
+        );
+    }
+
+    #[test]
+    fn the_cross_entropy_of_what_underflows_is_finite() {
+        let scores = Tensor::from_slice2(&[[200f32, 0.0], [0.0, 300.0]]).set_requires_grad(true);
+        let losses = cross_entropy(&scores, &Tensor::from_slice(&[1i64, 1]));
+        assert_eq!(Vec::<f32>::try_from(&losses).unwrap(), [200.0, 0.0]);
+        let gradient = gradients(&losses, &losses.ones_like(), &[&scores])
+            .remove(0)
+            .unwrap();
+        assert_eq!(gradient, Tensor::from_slice2(&[[1f32, -1.0], [0.0, 0.0]]));
     }
 
     #[test]

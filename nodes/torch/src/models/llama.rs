@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Parameter;
 use super::layers::{Linear, attention};
-use crate::shim::{flash_attention, has_flash};
+use crate::shim::{flash_attention, gated, has_flash, rms_norm};
 use crate::weights::Weights;
 
 mod settings;
@@ -218,8 +218,11 @@ impl LlamaLayer {
     fn transform(&self, x: &Tensor, mixed: &Tensor) -> Tensor {
         let x = x + self.o.forward(mixed);
         let normed = self.post_norm.forward(&x);
-        let inner = self.gate.forward(&normed).silu() * self.up.forward(&normed);
-        &x + self.down.forward(&inner)
+        let (gate, up) = (self.gate.forward(&normed), self.up.forward(&normed));
+        if self.down.adapter.is_none() && self.down.bias.is_none() {
+            return &x + gated(&gate, &up, &self.down.weight);
+        }
+        &x + self.down.forward(&(gate.silu() * up))
     }
 
     /// The layer's parameters, `index` being its place in the decoder.
@@ -290,7 +293,7 @@ impl RmsNorm {
 
     /// The weight stays outside of the norm: inside, bfloat16 would be rounded once instead of twice, unlike the published model.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.rms_norm(self.weight.size(), None::<&Tensor>, self.eps) * &self.weight
+        rms_norm(x, &self.weight, self.eps)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use tch::{Kind, Tensor};
 
+use crate::shim::cross_entropy;
+
 /// The weights of a batch's samples: softmax over the batch of the score net's outputs. `features` `[B, F]`, `score_net` `[1, F]`
 /// -> `[B]`, summing to 1.
 pub fn batch_weights(features: &Tensor, score_net: &Tensor) -> Tensor {
@@ -15,11 +17,7 @@ pub fn batch_weights(features: &Tensor, score_net: &Tensor) -> Tensor {
 ///
 /// log softmax, and not the logarithm of a softmax: that one is infinite where a probability underflows.
 pub fn token_losses(logits: &Tensor, targets: &Tensor) -> Tensor {
-    logits
-        .log_softmax(-1, Kind::Float)
-        .gather(-1, &targets.unsqueeze(-1), false)
-        .squeeze_dim(-1)
-        .neg()
+    cross_entropy(logits, targets)
 }
 
 /// Σ B·w(sample of t)·loss(t) / N over the N supervised places t of a batch of B samples. `losses` `[N]`, `samples` int64 `[N]`

@@ -158,9 +158,9 @@ impl Table<'_> {
         let head = config.head_width();
         let queries = (config.num_attention_heads * head) as u64;
         let shared = (config.key_value_heads() * head) as u64;
-        // The input, and normed input of attention and MLP, each before and after the norm's weight; queries, mixed values and the same
-        // of all samples in one; keys and values; gate, its activation, up, their product.
-        let kept = 6 * hidden + 3 * queries + 2 * shared + 4 * inner;
+        // The input and normed input of attention and MLP; queries, mixed values and the same of all samples in one; keys and values; gate and
+        // up.
+        let kept = 4 * hidden + 3 * queries + 2 * shared + 2 * inner;
         let moment = 3 * inner + 3 * hidden;
         let numbers = self.load.tokens
             * ((self.plan.layers() - self.recomputed_layers) * kept
@@ -170,10 +170,10 @@ impl Table<'_> {
         numbers * self.plan.bytes()
     }
 
-    /// The language head's scores at supervised places, their logarithms, and the gradients of both.
+    /// The language head's scores at supervised places, and their gradient.
     pub(super) fn logits(&self) -> u64 {
         let scores = self.load.places * self.plan.sizes.config.vocab_size as u64;
-        scores * (2 * self.plan.bytes() + 8)
+        scores * 2 * self.plan.bytes()
     }
 
     /// What is taken beside the weights. Scores and the moment of a layer's backward pass do not live at the same time.
@@ -267,11 +267,11 @@ mod tests {
         assert!((giga(kept.master()) - 27.0).abs() < 0.1);
         assert!((giga(kept.moments()) - 53.9).abs() < 0.1);
         assert!((giga(kept.gradients()) - 1.2).abs() < 0.1);
-        // 180 kB a token and layer: the published layer norm and one sample's own attention cost more than the least there is.
-        assert!((giga(kept.activations()) - 51.9).abs() < 0.5, "{kept}");
-        assert!((giga(kept.logits()) - 1.5).abs() < 0.1);
+        // 118 kB a token and layer, of 154 that plain autograd with fused norms keeps.
+        assert!((giga(kept.activations()) - 34.4).abs() < 0.5, "{kept}");
+        assert!((giga(kept.logits()) - 0.5).abs() < 0.1);
         let again = plan.table(BATCH, 32);
-        assert!((giga(again.activations()) - 4.8).abs() < 0.5, "{again}");
+        assert!((giga(again.activations()) - 4.2).abs() < 0.5, "{again}");
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
             MemoryPlan::with_free(llava_7b(), free * 1_000_000_000).recomputed_layers(BATCH)
         };
         assert_eq!(layers(200), 0);
-        assert!((1..32).contains(&layers(130)), "{}", layers(130));
+        assert!((1..32).contains(&layers(120)), "{}", layers(120));
         assert_eq!(layers(60), 32);
     }
 
@@ -288,7 +288,7 @@ mod tests {
     fn what_does_not_fit_is_refused_with_the_numbers() {
         let plan = MemoryPlan::with_free(llava_7b(), 60_000_000_000);
         let error = plan.check(BATCH).unwrap_err().to_string();
-        for part in ["moments 53.9 GB", "88.", "55.2 GB", "8900 tokens"] {
+        for part in ["moments 53.9 GB", "86.", "55.2 GB", "8900 tokens"] {
             assert!(error.contains(part), "{part}: {error}");
         }
         assert!(
