@@ -1,5 +1,5 @@
 //! Every prompt template against what LLaVA's own code makes of the same conversations (recorded by
-//! tests/golden/make_templates.py).
+//! `tests/golden/make_templates.py`).
 
 use std::fs;
 use std::path::{Path, PathBuf};

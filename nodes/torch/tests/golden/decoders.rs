@@ -1,4 +1,4 @@
-//! Language models in other published forms against what transformers makes of them (recorded by tests/golden/make_decoders.py).
+//! Language models in other published forms against what transformers makes of them (recorded by `make_decoders.py`).
 
 use std::collections::BTreeSet;
 

@@ -15,6 +15,7 @@ const QWEN2: [&str; 2] = ["qwen2", "llava_qwen"];
 /// Sizes and constants of the decoder. The names are those of the file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
 pub struct LlamaConfig {
     /// Decides what the file leaves out.
     pub model_type: String,
