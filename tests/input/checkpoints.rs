@@ -116,3 +116,33 @@ fn a_checkpoint_that_is_cut_is_named() {
         );
     }
 }
+
+#[test]
+fn a_whole_llava_needs_no_projector_beside_it() {
+    let project = with_own_models();
+    let without = PIPELINE
+        .replace("[MODELS]", "models")
+        .replace("    projector: \"models/projector/mm_projector.bin\"\n", "");
+    project.file("p.yaml", pipeline(&without));
+    project.fails(&[
+        "projector: none is given",
+        "mm_projector.bin",
+        "models/llama",
+    ]);
+
+    // As one more shard of the language model's folder it is found.
+    let shard = "mm_projector.safetensors";
+    fs::copy(
+        project.path(&format!("models/projector/{shard}")),
+        project.path(&format!("models/llama/{shard}")),
+    )
+    .expect("the projector");
+    let path = project.path("models/llama/model.safetensors.index.json");
+    let mut index: Value =
+        serde_json::from_slice(&fs::read(&path).expect("the index")).expect("JSON");
+    for name in ["weight", "bias"] {
+        index["weight_map"][format!("model.mm_projector.{name}")] = shard.into();
+    }
+    fs::write(&path, index.to_string()).expect("the index");
+    project.run(&["run", "p.yaml"]).succeeded();
+}

@@ -7,7 +7,9 @@
 //! vectors are used as they are. A record without an image trains as text; one without all of its features
 //! is left out, and the log says how many were.
 //!
-//! The model is a LLaMA with a CLIP vision tower and a linear projector (LLaVA v1).
+//! The model is LLaVA v1 or v1.5: a LLaMA (or Mistral, or Qwen2 where its tokenizer is LLaMA's) with a CLIP vision tower and
+//! a projector of one linear map, or of two with a GELU between. `vlm` may be a language model, with LLaVA's pretrained
+//! projector beside it, or a whole LLaVA checkpoint of the original program.
 //!
 //! ```yaml
 //! stage1:
@@ -35,13 +37,16 @@ pub struct Config {
     pub input: TableRef,
     /// What the score net sees of a sample: numbers or vectors, by name.
     pub features: Vec<ColumnRef>,
-    /// A LLaMA in Hugging Face form. A `score_net.weight` in it is where the score net starts.
+    /// A LLaMA or a whole LLaVA (of the original program), in Hugging Face form. A `score_net.weight` in it is where the
+    /// score net starts.
     pub vlm: ModelRef,
     /// A CLIP model in Hugging Face form; its vision tower stays as it is.
     pub vision_tower: ModelRef,
-    /// The pretrained projector: `mm_projector.bin`, a folder (or hub repository) with it, or a safetensors file.
-    pub projector: ModelRef,
-    /// The prompt template.
+    /// The pretrained projector: `mm_projector.bin`, a folder (or hub repository) with it, or a safetensors file; one
+    /// linear map or an MLP. By default the one in `vlm`.
+    #[serde(default)]
+    pub projector: Option<ModelRef>,
+    /// The prompt template, one of LLaVA's.
     #[serde(default)]
     pub prompt: Prompt,
     /// What becomes of images that are not square.
@@ -101,9 +106,16 @@ pub struct Config {
 #[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
-    /// Vicuna's.
+    /// Vicuna's before v1.1: lines that begin with `###`.
+    V0,
+    /// Vicuna's from v1.1 on.
     #[default]
     V1,
+    /// An image and its caption: two turns, the first with `<image>`.
+    Plain,
+    /// The chats of LLaMA 2.
+    #[serde(rename = "llava_llama_2")]
+    LlavaLlama2,
 }
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
@@ -112,7 +124,7 @@ pub enum ImageAspect {
     /// The processor's own resize and centre crop.
     #[default]
     Square,
-    /// Padded to a square with the mean colour first.
+    /// Padded to a square with the mean colour first, as LLaVA v1.5 was trained.
     Pad,
 }
 
@@ -218,9 +230,9 @@ impl Kind for SelfFilter {
         contract
             .model("vision_tower", &config.vision_tower)
             .parts(&["config.json", "preprocessor_config.json"]);
-        contract
-            .model("projector", &config.projector)
-            .parts(&[PROJECTOR]);
+        if let Some(projector) = &config.projector {
+            contract.model("projector", projector).parts(&[PROJECTOR]);
+        }
         if let Some(order) = &config.order {
             contract.file("order", order);
         }
@@ -258,7 +270,7 @@ impl Kind for SelfFilter {
         let worker = json!({
             "vlm": resolve(&config.vlm)?,
             "vision_tower": resolve(&config.vision_tower)?,
-            "projector": projector_file(resolve(&config.projector)?),
+            "projector": config.projector.as_ref().map(resolve).transpose()?.map(projector_file),
             "prompt": config.prompt,
             "image_aspect": config.image_aspect,
             "max_length": config.max_length,

@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// U+2581, which stands for a space.
-const SPACE: &str = "\u{2581}";
+pub(crate) const SPACE: &str = "\u{2581}";
 
 impl Bpe {
     /// Reads the bytes of a model; the error says what is not supported or broken.
@@ -108,6 +108,11 @@ impl Bpe {
             }
         }
         Ok(())
+    }
+
+    /// From now on texts get no space of their own in front.
+    pub(crate) fn leave_out_dummy_prefix(&mut self) {
+        self.dummy_prefix = false;
     }
 
     /// The id of a piece of the vocabulary.

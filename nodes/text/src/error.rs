@@ -39,6 +39,12 @@ pub enum TextError {
         from: String,
         expected: &'static str,
     },
-    #[error("there is no prompt template {name:?}; known: v1")]
-    Template { name: String },
+    #[error("the first turn is empty, which the prompt template llava_llama_2 has no place for")]
+    EmptyFirst,
+    #[error(
+        "the prompt template plain is for an image and its caption: two turns, `<image>` in the first; here are {turns}"
+    )]
+    NoCaption { turns: usize },
+    #[error("there is no prompt template {name:?}; known: {known}")]
+    Template { name: String, known: String },
 }

@@ -9,6 +9,7 @@ mod bpe;
 mod clip;
 mod error;
 mod files;
+mod labels;
 mod llama;
 mod proto;
 mod sample;

@@ -1,14 +1,15 @@
-//! The tokenizer of `LLaMA` and Vicuna, as transformers' slow `LlamaTokenizer` with `legacy=True`.
+//! The tokenizer of `LLaMA` and Vicuna, as transformers' slow `LlamaTokenizer`.
 //!
-//! Special tokens are cut out of the text first; each piece between them is tokenized alone and so gets a
-//! space of its own in front. The published Self-Filter was trained with exactly that.
+//! Special tokens are cut out of the text first, and each piece between them is tokenized alone. By the legacy rule (Vicuna up to
+//! 1.3, and what the published Self-Filter was trained with) every piece gets a space of its own in front; with
+//! `legacy: false` (Vicuna and `LLaVA` 1.5, `LLaMA` 2) the text gets one, unless it begins with a special token.
 
 use std::path::Path;
 
 use tokenizers::Tokenizer;
 
 use crate::TextError;
-use crate::bpe::Bpe;
+use crate::bpe::{Bpe, SPACE};
 use crate::files::Settings;
 use crate::split::{Piece, split};
 
@@ -19,28 +20,31 @@ pub struct LlamaTokenizer {
     bos: i64,
     eos: i64,
     unk: i64,
+    pad: Option<i64>,
     add_bos: bool,
     add_eos: bool,
+    legacy: bool,
 }
 
 enum Model {
     SentencePiece(Bpe),
+    /// Without the legacy rule; with the unknown token's text and how many ids that has.
+    Strict(Bpe, String, usize),
     /// Only where a folder has no tokenizer.model. Boxed, for it is large.
     Fast(Box<Tokenizer>),
 }
+
+/// How byte-level tokenizers write a space.
+const BYTE_LEVEL_SPACE: &str = "\u{120}";
 
 impl LlamaTokenizer {
     /// Reads `tokenizer.model`, or `tokenizer.json` where there is no such file.
     pub fn load(folder: &Path) -> Result<Self, TextError> {
         let settings = Settings::load(folder)?;
-        if settings.flag("legacy") == Some(false) {
-            return Err(TextError::Unsupported {
-                path: folder.join("tokenizer_config.json"),
-                setting: "`legacy: false`".into(),
-                help: "labels are laid out for the legacy tokenizer; remove the key if the model was trained with it",
-            });
-        }
-        let model = Model::load(folder)?;
+        let legacy = settings.flag("legacy").unwrap_or(true);
+        let unk = settings.token("unk_token")?;
+        let unk = unk.map_or_else(|| "<unk>".to_owned(), |token| token.content);
+        let model = Model::load(folder, (!legacy).then_some(unk))?;
         let mut specials = Vec::new();
         let mut keep = |key: &str, default: &str| -> Result<i64, TextError> {
             let token = settings.token(key)?;
@@ -58,9 +62,10 @@ impl LlamaTokenizer {
         };
         let (bos, eos) = (keep("bos_token", "<s>")?, keep("eos_token", "</s>")?);
         let unk = keep("unk_token", "<unk>")?;
-        if settings.token("pad_token")?.is_some() {
-            keep("pad_token", "")?;
-        }
+        let pad = match settings.token("pad_token")? {
+            Some(_) => Some(keep("pad_token", "")?),
+            None => None,
+        };
         specials.extend_from_slice(settings.added());
         specials.retain(|(token, _)| !token.is_empty());
         Ok(Self {
@@ -69,6 +74,8 @@ impl LlamaTokenizer {
             bos,
             eos,
             unk,
+            pad,
+            legacy,
             add_bos: settings.flag("add_bos_token").unwrap_or(true),
             add_eos: settings.flag("add_eos_token").unwrap_or(false),
         })
@@ -87,10 +94,17 @@ impl LlamaTokenizer {
         if self.add_bos {
             ids.push(self.bos);
         }
-        for piece in split(text, &self.specials) {
-            match piece {
-                Piece::Special(id) => ids.push(id),
-                Piece::Text(text) => self.model.encode(text, &mut ids)?,
+        if self.legacy || text.is_empty() {
+            self.encode_pieces(text, &mut ids)?;
+        } else {
+            let text = format!("{SPACE}{}", text.replace(SPACE, " "));
+            let named = [Some(self.bos), Some(self.eos), Some(self.unk), self.pad];
+            match split(&text, &self.specials).as_slice() {
+                // Nothing but the space stands before a special token: it goes.
+                [Piece::Text(SPACE), Piece::Special(id), ..] if named.contains(&Some(*id)) => {
+                    self.encode_pieces(&text[SPACE.len()..], &mut ids)?;
+                }
+                _ => self.encode_pieces(&text, &mut ids)?,
             }
         }
         ids.truncate(limit.saturating_sub(around) + usize::from(self.add_bos));
@@ -98,6 +112,16 @@ impl LlamaTokenizer {
             ids.push(self.eos);
         }
         Ok(ids)
+    }
+
+    fn encode_pieces(&self, text: &str, ids: &mut Vec<i64>) -> Result<(), TextError> {
+        for piece in split(text, &self.specials) {
+            match piece {
+                Piece::Special(id) => ids.push(id),
+                Piece::Text(text) => self.model.encode(text, ids)?,
+            }
+        }
+        Ok(())
     }
 
     /// The id that begins a sequence (1).
@@ -114,10 +138,21 @@ impl LlamaTokenizer {
     pub fn pad(&self) -> i64 {
         self.unk
     }
+
+    /// The id of the tokenizer's own filling token, where it has one.
+    pub(crate) fn pad_token(&self) -> Option<i64> {
+        self.pad
+    }
+
+    /// Every piece between special tokens has a space in front.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.legacy
+    }
 }
 
 impl Model {
-    fn load(folder: &Path) -> Result<Self, TextError> {
+    /// `strict`: the unknown token, where the legacy rule does not hold.
+    fn load(folder: &Path, strict: Option<String>) -> Result<Self, TextError> {
         let bad = |path: &Path, reason: String| TextError::File {
             path: path.to_path_buf(),
             reason,
@@ -128,15 +163,42 @@ impl Model {
                 path: path.clone(),
                 source,
             })?;
-            return Bpe::parse(&bytes)
-                .map(Self::SentencePiece)
-                .map_err(|reason| bad(&path, reason));
+            let mut bpe = Bpe::parse(&bytes).map_err(|reason| bad(&path, reason))?;
+            return Ok(match strict {
+                None => Self::SentencePiece(bpe),
+                Some(unknown) => {
+                    bpe.leave_out_dummy_prefix();
+                    let mut ids = Vec::new();
+                    bpe.encode(&unknown, &mut ids);
+                    Self::Strict(bpe, unknown, ids.len())
+                }
+            });
         }
         let path = folder.join("tokenizer.json");
         if path.exists() {
-            return Tokenizer::from_file(&path)
-                .map(|t| Self::Fast(Box::new(t)))
-                .map_err(|e| bad(&path, e.to_string()));
+            let tokenizer = Tokenizer::from_file(&path).map_err(|e| bad(&path, e.to_string()))?;
+            let unsupported = |setting: &str, help| {
+                let (path, setting) = (path.clone(), setting.to_owned());
+                Err(TextError::Unsupported {
+                    path,
+                    setting,
+                    help,
+                })
+            };
+            if tokenizer.token_to_id(BYTE_LEVEL_SPACE).is_some() {
+                return unsupported(
+                    "a byte-level tokenizer (Qwen2's and LLaMA 3's are such)",
+                    "the prompt templates lay out labels for LLaMA's sentencepiece tokenizer, which begins a text with <s> \
+                     and knows </s>",
+                );
+            }
+            if strict.is_some() {
+                return unsupported(
+                    "`legacy: false` without a tokenizer.model",
+                    "put the sentencepiece model that tokenizer.json was made of beside it",
+                );
+            }
+            return Ok(Self::Fast(Box::new(tokenizer)));
         }
         Err(TextError::NoTokenizer {
             folder: folder.to_path_buf(),
@@ -146,7 +208,7 @@ impl Model {
 
     fn id(&self, token: &str) -> Option<i64> {
         match self {
-            Self::SentencePiece(m) => m.id(token),
+            Self::SentencePiece(m) | Self::Strict(m, ..) => m.id(token),
             Self::Fast(t) => t.token_to_id(token).map(i64::from),
         }
     }
@@ -154,7 +216,13 @@ impl Model {
     /// Adds the ids of a text without special tokens.
     fn encode(&self, text: &str, ids: &mut Vec<i64>) -> Result<(), TextError> {
         match self {
-            Self::SentencePiece(m) => m.encode(text, ids),
+            // The unknown token stands in front so that a leading space is kept as sentencepiece keeps it inside of a text.
+            Self::Strict(m, unknown, length) if text.starts_with([' ', '\u{2581}']) => {
+                let start = ids.len();
+                m.encode(&format!("{unknown}{text}"), ids);
+                ids.drain(start..start + length);
+            }
+            Self::SentencePiece(m) | Self::Strict(m, ..) => m.encode(text, ids),
             Self::Fast(t) => {
                 let encoding = t.encode_fast(text, false).map_err(|e| TextError::Encode {
                     reason: e.to_string(),

@@ -1,6 +1,7 @@
-//! A conversation as token ids and labels, and samples as a batch: what `LLaVA`'s `preprocess_v1` and its collator make.
+//! A conversation as token ids and labels, and samples as a batch: what `LLaVA`'s `preprocess` and its collator make.
 
-use crate::template::{IMAGE, Template, Turn};
+use crate::labels::Conversation;
+use crate::template::{IMAGE, Template, Turn, arranged};
 use crate::{LlamaTokenizer, TextError};
 
 /// Stands in the ids where the patch features of the image go.
@@ -19,7 +20,7 @@ pub struct Sample {
     pub mismatch: bool,
 }
 
-/// Tokenizes a conversation; the answers and the `</s>` behind them are what is learnt.
+/// Tokenizes a conversation; the answers and what ends them are learnt, or the caption in `plain`.
 ///
 /// `has_image` says that the record names an image. Its ids are not cut here: that happens when the patches are in place.
 /// Ids of a text-only sample are cut to `max_length`.
@@ -33,52 +34,18 @@ pub fn tokenize_sample(
     has_image: bool,
     max_length: usize,
 ) -> Result<Sample, TextError> {
-    let text = template.prompt(turns, has_image)?;
-    let tokens = |text: &str| {
-        if has_image {
-            encode_with_image(tokenizer, text)
-        } else {
-            tokenizer.encode(text)
-        }
+    let turns = arranged(turns, has_image);
+    let conversation = Conversation {
+        tokenizer,
+        turns: &turns,
+        has_image,
+        max_length,
     };
-    let ids = if has_image {
-        tokens(&text)?
-    } else {
-        tokenizer.encode_at_most(&text, max_length)?
-    };
-    let mut labels = ids.clone();
-    let total = ids.iter().filter(|&&id| id != tokenizer.pad()).count();
-
-    // The published program finds the answers by tokenizing every round once more and counting. Its quirks decide
-    // which samples are learnt, so they are kept: a round that does not split in two ends the search, and a count
-    // that does not come out masks everything, unless the sample is too long to tell.
-    let parts = template.parts();
-    let answer = format!("{}{}: ", parts.after_human, parts.gpt);
-    let mut at = 1;
-    mask(&mut labels, 0, at);
-    for round in text.split(parts.after_gpt) {
-        let mut halves = round.split(&answer);
-        let (Some(question), Some(_), None) = (halves.next(), halves.next(), halves.next()) else {
-            break;
-        };
-        // Two less: the token of the beginning, and the space at the end that joins the answer's first word.
-        let asked = tokens(&format!("{question}{answer}"))?
-            .len()
-            .saturating_sub(2);
-        mask(&mut labels, at, at + asked);
-        at += tokens(round)?.len();
+    match template {
+        Template::V0 => conversation.turns_one_by_one(),
+        Template::V1 | Template::LlavaLlama2 => conversation.rounds(template),
+        Template::Plain => conversation.caption(),
     }
-    let end = labels.len();
-    mask(&mut labels, at, end);
-    let mismatch = at < max_length && at != total;
-    if mismatch {
-        labels.fill(IGNORE);
-    }
-    Ok(Sample {
-        ids,
-        labels,
-        mismatch,
-    })
 }
 
 /// Samples of one batch, filled up at the right to the same length.
@@ -117,7 +84,10 @@ pub fn collate(samples: &[Sample], pad: i64, max_length: usize) -> Batch {
 }
 
 /// Every `<image>` becomes [`IMAGE_TOKEN`]; the texts between are tokenized alone, without a beginning of their own.
-fn encode_with_image(tokenizer: &LlamaTokenizer, text: &str) -> Result<Vec<i64>, TextError> {
+pub(crate) fn encode_with_image(
+    tokenizer: &LlamaTokenizer,
+    text: &str,
+) -> Result<Vec<i64>, TextError> {
     let mut ids = Vec::new();
     for (n, chunk) in text.split(IMAGE).enumerate() {
         let chunk = tokenizer.encode(chunk)?;
@@ -130,12 +100,4 @@ fn encode_with_image(tokenizer: &LlamaTokenizer, text: &str) -> Result<Vec<i64>,
         ids.extend(chunk.into_iter().skip(usize::from(begins)));
     }
     Ok(ids)
-}
-
-/// Python's slice assignment: what lies behind the end is no error.
-fn mask(labels: &mut [i64], from: usize, to: usize) {
-    let to = to.min(labels.len());
-    if from < to {
-        labels[from..to].fill(IGNORE);
-    }
 }

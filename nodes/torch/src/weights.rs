@@ -125,9 +125,9 @@ impl Weights<'_> {
                         found,
                     },
                     Some(stored) => {
-                        let stored = Tensor::from_data_size(&view.data, &found, stored);
+                        let tensor = copied(&view.data, &found, stored, (kind, self.source.device));
                         self.source.checkpoint.release(&name);
-                        return stored.to_device(self.source.device).to_kind(kind);
+                        return tensor;
                     }
                 }
             }
@@ -156,6 +156,37 @@ impl Weights<'_> {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// A tensor of numbers as they stand in a file, converted on the way. The file's own memory is read: copies of its tensors, gone
+/// as soon as they are converted, would leave holes between the tensors that stay, half of a model together.
+fn copied(bytes: &[u8], shape: &[i64], stored: Kind, (kind, device): (Kind, Device)) -> Tensor {
+    // The numbers of a file may stand at any address; such ones are copied first.
+    if !bytes
+        .as_ptr()
+        .addr()
+        .is_multiple_of(stored.elt_size_in_bytes())
+    {
+        let copy = Tensor::from_data_size(bytes, shape, stored);
+        return copy.to_device(device).to_kind(kind);
+    }
+    let mut tensor = Tensor::empty(shape, (kind, device));
+    tensor.copy_(&borrowed(bytes, shape, stored));
+    tensor
+}
+
+/// A tensor over memory of somebody else, to be read while `bytes` is borrowed and no longer.
+#[expect(unsafe_code, reason = "a view of foreign memory; see SAFETY")]
+fn borrowed(bytes: &[u8], shape: &[i64], kind: Kind) -> Tensor {
+    let count: i64 = shape.iter().product();
+    assert_eq!(count as usize * kind.elt_size_in_bytes(), bytes.len());
+    let mut strides = vec![1; shape.len()];
+    for n in (1..shape.len()).rev() {
+        strides[n - 1] = strides[n] * shape[n];
+    }
+    // SAFETY: the tensor covers `bytes` exactly, whose address is a multiple of the number's size. Its only user copies out of it and
+    // drops it before `bytes` can go; nothing writes to it.
+    unsafe { Tensor::from_blob(bytes.as_ptr(), shape, &strides, kind, Device::Cpu) }
 }
 
 fn shape_of(view: &TensorView<'_>) -> Vec<i64> {
@@ -253,6 +284,27 @@ mod tests {
             w.at("a").at("x").tensor("weight", &[2])
         });
         assert_eq!(tensor.unwrap(), Tensor::from_slice(&[1f32, -2.0]));
+    }
+
+    #[test]
+    fn a_tensor_is_converted_wherever_it_stands() {
+        let bytes: Vec<u8> = (0..25)
+            .flat_map(|n| (n as f32 * 0.37).to_le_bytes())
+            .collect();
+        let to = (Kind::BFloat16, Device::Cpu);
+        for start in 0..4 {
+            let bytes = &bytes[start..start + 4 * 24];
+            let whole = Tensor::from_data_size(bytes, &[2, 3, 4], Kind::Float);
+            let converted = copied(bytes, &[2, 3, 4], Kind::Float, to);
+            assert_eq!(
+                converted.to_kind(Kind::Float),
+                whole.to_kind(to.0).to_kind(Kind::Float)
+            );
+            assert_eq!(converted.kind(), to.0);
+        }
+        let one = copied(&bytes[4..8], &[], Kind::Float, to);
+        assert_eq!(one.size(), Vec::<i64>::new());
+        assert_eq!(copied(&[], &[0, 4], Kind::Float, to).size(), [0, 4]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
+use super::Parameter;
 use super::lora::Adapter;
 use crate::shim::linear;
 use crate::weights::Weights;
@@ -88,6 +89,14 @@ impl Linear {
             Some(adapter) => mapped + adapter.forward(x),
             None => mapped,
         }
+    }
+
+    /// Weight and, where there is one, bias, at this place in a checkpoint.
+    pub fn parameters(&self, place: &str) -> Vec<Parameter> {
+        let weight = Parameter::new(format!("{place}.weight"), &self.weight, true);
+        let bias = self.bias.iter();
+        let bias = bias.map(|bias| Parameter::new(format!("{place}.bias"), bias, false));
+        [weight].into_iter().chain(bias).collect()
     }
 
     /// Only the outputs from `first` on, `count` of them.

@@ -1,6 +1,7 @@
-//! LLaMA: a causal language model. Touvron et al. 2023, arXiv 2302.13971.
+//! LLaMA: a causal language model. Touvron et al. 2023, arXiv 2302.13971. Mistral (Jiang et al. 2023, arXiv 2310.06825) and Qwen2
+//! (Yang et al. 2024, arXiv 2407.10671) are the same with fewer key and value heads, and Qwen2 with biases.
 //!
-//! Weight names are those of `LlamaForCausalLM` checkpoints; sizes come from [`LlamaConfig`].
+//! Weight names are those of `LlamaForCausalLM` checkpoints, which the others share; sizes come from [`LlamaConfig`].
 //!
 //! Sequences are not padded: the tokens of all samples stand one after the other along one axis (see [`Packing`]), so every
 //! matrix product runs over real tokens only. Only attention looks at where a sample begins and ends.
@@ -162,8 +163,13 @@ impl Llama {
 
 impl LlamaLayer {
     fn load(weights: &Weights<'_>, config: &LlamaConfig) -> Self {
-        let linear = |name: &str, inputs, outputs| {
-            Linear::load_without_bias(&weights.at(name), inputs, outputs)
+        let linear = |name: &str, inputs, outputs, bias: bool| {
+            let place = weights.at(name);
+            if bias {
+                Linear::load(&place, inputs, outputs)
+            } else {
+                Linear::load_without_bias(&place, inputs, outputs)
+            }
         };
         let (width, inner, head) = (
             config.hidden_size,
@@ -174,17 +180,19 @@ impl LlamaLayer {
             config.num_attention_heads * head,
             config.key_value_heads() * head,
         );
+        let (o_bias, inner_bias) = (config.attention_bias, config.mlp_bias);
+        let qkv_bias = config.qkv_bias || o_bias;
         Self {
             head_width: head,
             input_norm: RmsNorm::load(&weights.at("input_layernorm"), config),
-            q: linear("self_attn.q_proj", width, all),
-            k: linear("self_attn.k_proj", width, shared),
-            v: linear("self_attn.v_proj", width, shared),
-            o: linear("self_attn.o_proj", all, width),
+            q: linear("self_attn.q_proj", width, all, qkv_bias),
+            k: linear("self_attn.k_proj", width, shared, qkv_bias),
+            v: linear("self_attn.v_proj", width, shared, qkv_bias),
+            o: linear("self_attn.o_proj", all, width, o_bias),
             post_norm: RmsNorm::load(&weights.at("post_attention_layernorm"), config),
-            gate: linear("mlp.gate_proj", width, inner),
-            up: linear("mlp.up_proj", width, inner),
-            down: linear("mlp.down_proj", inner, width),
+            gate: linear("mlp.gate_proj", width, inner, inner_bias),
+            up: linear("mlp.up_proj", width, inner, inner_bias),
+            down: linear("mlp.down_proj", inner, width, inner_bias),
         }
     }
 
@@ -227,20 +235,27 @@ impl LlamaLayer {
 
     /// The layer's parameters, `index` being its place in the decoder.
     pub fn parameters(&self, index: usize) -> Vec<Parameter> {
-        let name = |part: &str| format!("model.layers.{index}.{part}.weight");
-        let matrix = |part: &str, linear: &Linear| Parameter::new(name(part), &linear.weight, true);
-        let norm = |part: &str, norm: &RmsNorm| Parameter::new(name(part), &norm.weight, false);
-        vec![
+        let norm = |part: &str, norm: &RmsNorm| {
+            let name = format!("model.layers.{index}.{part}.weight");
+            vec![Parameter::new(name, &norm.weight, false)]
+        };
+        let linear = |part: &str, linear: &Linear| {
+            linear.parameters(&format!("model.layers.{index}.{part}"))
+        };
+        [
             norm("input_layernorm", &self.input_norm),
-            matrix("self_attn.q_proj", &self.q),
-            matrix("self_attn.k_proj", &self.k),
-            matrix("self_attn.v_proj", &self.v),
-            matrix("self_attn.o_proj", &self.o),
+            linear("self_attn.q_proj", &self.q),
+            linear("self_attn.k_proj", &self.k),
+            linear("self_attn.v_proj", &self.v),
+            linear("self_attn.o_proj", &self.o),
             norm("post_attention_layernorm", &self.post_norm),
-            matrix("mlp.gate_proj", &self.gate),
-            matrix("mlp.up_proj", &self.up),
-            matrix("mlp.down_proj", &self.down),
+            linear("mlp.gate_proj", &self.gate),
+            linear("mlp.up_proj", &self.up),
+            linear("mlp.down_proj", &self.down),
         ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 

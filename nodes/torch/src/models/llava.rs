@@ -6,9 +6,13 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Parameter;
-use super::layers::Linear;
 use super::llama::{Llama, Packing};
 use crate::weights::Weights;
+
+mod projector;
+mod settings;
+pub use projector::Projector;
+pub use settings::{ImageAspect, LlavaConfig};
 
 /// The token id that stands for the patches of the sample's image.
 pub const IMAGE_TOKEN: i32 = -200;
@@ -19,7 +23,7 @@ pub const IGNORED: i32 = -100;
 #[derive(Debug)]
 pub struct Llava {
     pub llama: Llama,
-    pub projector: Linear,
+    pub projector: Projector,
 }
 
 /// One sample as the model reads it.
@@ -50,15 +54,12 @@ pub struct PackedBatch {
 }
 
 impl Llava {
-    /// `weights` is the top of the projector's own file (or of a whole LLaVA checkpoint), where the projector stands under
-    /// `model.mm_projector` or `mm_projector`. `vision_width` is the width of the patch features.
+    /// `weights` and `vision_width` as [`Projector::load`] takes them.
     pub fn new(llama: Llama, weights: &Weights<'_>, vision_width: i64) -> Self {
-        let [whole, short] = ["model.mm_projector", "mm_projector"].map(|name| weights.at(name));
-        let place = if short.has("weight") { short } else { whole };
         let width = llama.config().hidden_size;
         Self {
             llama,
-            projector: Linear::load(&place, vision_width, width),
+            projector: Projector::load(weights, vision_width, width),
         }
     }
 
@@ -112,10 +113,7 @@ impl Llava {
 
     /// The projector.
     pub fn projector_parameters(&self) -> Vec<Parameter> {
-        let weight = Parameter::new("model.mm_projector.weight", &self.projector.weight, true);
-        let bias = self.projector.bias.iter();
-        let bias = bias.map(|bias| Parameter::new("model.mm_projector.bias", bias, false));
-        std::iter::once(weight).chain(bias).collect()
+        self.projector.parameters()
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn largest(
 }
 
 pub(super) fn check_widths(llava: &Llava, patches: &PatchFeatures) -> Result<(), TrainError> {
-    let (projector, tower) = (llava.projector.weight.size()[1], patches.width());
+    let (projector, tower) = (llava.projector.input_width(), patches.width());
     if projector == tower {
         Ok(())
     } else {

@@ -12,6 +12,8 @@ use crate::device;
 use crate::stop::Asked;
 use crate::train::{FeatureTable, LogRow, Trainer};
 
+#[cfg(test)]
+mod llava_tests;
 mod models;
 mod pixels;
 mod ports;
@@ -33,7 +35,7 @@ use watch::Watch;
 pub(super) fn open(config: Json, device: Device) -> Result<Session, WorkError> {
     let settings: Settings = read_settings("train.self_filter", config)?;
     // Only to say at once what is wrong: the padding token is known later.
-    train_config(&settings, 0).check()?;
+    train_config(&settings, None).check()?;
     Ok(Session::Table(Box::new(SelfFilter { settings, device })))
 }
 
@@ -89,7 +91,7 @@ impl SelfFilter {
         let unique_idx: Vec<u64> = records.rows.iter().map(|row| row.unique_idx).collect();
         let features = FeatureTable::new(features, &unique_idx)?;
 
-        let models = Models::load(&self.settings, self.device)?;
+        let models = Models::load(&self.settings, self.device, events)?;
         let samples = Samples::make(&records, &models, &self.settings, threads, events)?;
         let source = pixels::read_all(&samples.images, models.images, threads, folder, events)?;
         let config = train_config(&self.settings, models.padding);
@@ -99,7 +101,7 @@ impl SelfFilter {
         } else {
             "the seed"
         };
-        let patches = models::patches(models.tower, source)?;
+        let patches = models::patches(models.tower, models.vision_layer, source)?;
         let trainer = Trainer::new(
             config,
             models.llava,

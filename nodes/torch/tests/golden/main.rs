@@ -9,6 +9,7 @@
 mod behaviour;
 mod clip;
 mod data;
+mod decoders;
 mod image_reward;
 mod stage1;
 mod step0;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use trommel_text::Template;
 
+use crate::models::llava::ImageAspect;
 use crate::models::lora::LoraConfig;
 use crate::train::{AdamWConfig, TrainConfig, Trainable as Trained};
 use crate::work::Precision;
@@ -16,8 +17,8 @@ pub(super) struct Settings {
     pub(super) vlm: PathBuf,
     /// Folder of a CLIP model.
     pub(super) vision_tower: PathBuf,
-    /// File of the projector.
-    pub(super) projector: PathBuf,
+    /// File of the projector; null: it is in the language model's folder.
+    pub(super) projector: Option<PathBuf>,
     #[serde(deserialize_with = "template")]
     pub(super) prompt: Template,
     pub(super) image_aspect: ImageAspect,
@@ -37,13 +38,6 @@ pub(super) struct Settings {
     pub(super) save_every: SaveEvery,
     seed: u64,
     pub(super) order: Option<Vec<Vec<u64>>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ImageAspect {
-    Square,
-    Pad,
 }
 
 /// How often the state of training is saved.
@@ -71,7 +65,7 @@ struct Lora {
 }
 
 /// What the trainer needs of it.
-pub(super) fn train_config(settings: &Settings, padding: i32) -> TrainConfig {
+pub(super) fn train_config(settings: &Settings, padding: Option<i32>) -> TrainConfig {
     let Lora {
         rank,
         alpha,
@@ -101,7 +95,7 @@ pub(super) fn train_config(settings: &Settings, padding: i32) -> TrainConfig {
         seed: settings.seed,
         order: settings.order.clone(),
         recomputed_layers: settings.recompute.then_some(usize::MAX),
-        padding: Some(padding),
+        padding,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::work::testing::{Recorded, image_paths, read_json, roots, stored};
 mod resumed;
 
 /// A recorded folder, ready to be trained on.
-struct Run {
+pub(super) struct Run {
     root: PathBuf,
     folder: TempDir,
     records: Vec<Json>,
@@ -32,7 +32,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(root: &Path, learning_rate: f64) -> Self {
+    pub(super) fn new(root: &Path, learning_rate: f64) -> Self {
         let records = read_json(&root.join("data/llava_instruct.json"));
         let folder = tempfile::tempdir().unwrap();
         let max_length = read_json(&root.join("hyper.json"))["stage1"]["max_len"].clone();
@@ -55,7 +55,7 @@ impl Run {
         }
     }
 
-    fn set(mut self, key: &str, value: Json) -> Self {
+    pub(super) fn set(mut self, key: &str, value: Json) -> Self {
         self.config[key] = value;
         self
     }
@@ -68,7 +68,7 @@ impl Run {
         Arc::new(UInt64Array::from_iter_values(0..self.rows() as u64))
     }
 
-    fn input(&self, images: StringArray) -> TableInput {
+    pub(super) fn input(&self, images: StringArray) -> TableInput {
         let columns: [(&str, ArrayRef); 3] = [
             ("unique_idx", self.names()),
             ("image", Arc::new(images)),
@@ -77,7 +77,7 @@ impl Run {
         stored(self.folder.path(), "input", "load", None, &columns)
     }
 
-    fn clip(&self) -> TableInput {
+    pub(super) fn clip(&self) -> TableInput {
         let file = Checkpoint::open(&self.root.join("data/scores/llava_clip_feature.pt")).unwrap();
         let row = |row: usize| file.require(&row.to_string()).unwrap().to_f32().unwrap();
         let rows: Vec<Vec<f32>> = (0..self.rows()).map(row).collect();
@@ -102,25 +102,34 @@ impl Run {
         )
     }
 
-    fn images(&self) -> StringArray {
+    pub(super) fn images(&self) -> StringArray {
         image_paths(&self.root, &self.records)
     }
 
-    fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
+    pub(super) fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
         let mut events = Recorded::default();
         open(self.config.clone(), Device::Cpu)?.table(inputs, None, &mut events)?;
         Ok(events)
     }
 
-    fn fails(&self, inputs: &[TableInput]) -> String {
+    pub(super) fn fails(&self, inputs: &[TableInput]) -> String {
         self.train(inputs).unwrap_err().words()
     }
 }
 
 /// The language model's folder with the initial score net of the recorded runs in it, as one that was trained before has.
 fn with_score_net(root: &Path, folder: &Path) -> PathBuf {
-    let vlm = folder.join("vlm");
-    std::fs::create_dir(&vlm).unwrap();
+    let net = Checkpoint::open(&root.join("score_net_init.safetensors")).unwrap();
+    with_more(
+        root,
+        &folder.join("vlm"),
+        &[(&net, "clip", "score_net.weight")],
+    )
+}
+
+/// The language model's folder with tensors of other files in it: a file, the name there, the name in the folder.
+pub(super) fn with_more(root: &Path, vlm: &Path, more: &[(&Checkpoint, &str, &str)]) -> PathBuf {
+    std::fs::create_dir(vlm).unwrap();
     for file in std::fs::read_dir(root.join("llama")).unwrap() {
         let file = file.unwrap();
         if !file.file_name().to_str().unwrap().contains("safetensors") {
@@ -128,11 +137,10 @@ fn with_score_net(root: &Path, folder: &Path) -> PathBuf {
         }
     }
     let model = Checkpoint::open(&root.join("llama")).unwrap();
-    let nets = Checkpoint::open(&root.join("score_net_init.safetensors")).unwrap();
-    let names = model.names().map(|name| (name, name, &model));
+    let names = model.names().map(|name| (&model, name, name));
     let tensors = names
-        .chain([("score_net.weight", "clip", &nets)])
-        .map(|(name, stored, file)| {
+        .chain(more.iter().copied())
+        .map(|(file, stored, name)| {
             let view = file.require(stored).unwrap();
             let (dtype, shape) = (view.dtype, view.shape.to_vec());
             let name = name.to_owned();
@@ -143,7 +151,7 @@ fn with_score_net(root: &Path, folder: &Path) -> PathBuf {
         });
     let tensors: Vec<_> = tensors.collect();
     write_safetensors(&vlm.join("model.safetensors"), tensors, &BTreeMap::new()).unwrap();
-    vlm
+    vlm.to_path_buf()
 }
 
 fn conversations(records: &[Json]) -> ArrayRef {
@@ -172,7 +180,7 @@ fn doubles(rows: &RecordBatch, column: &str) -> Vec<Option<f64>> {
     column.as_primitive::<Float64Type>().iter().collect()
 }
 
-fn weights(rows: &RecordBatch) -> Vec<f32> {
+pub(super) fn weights(rows: &RecordBatch) -> Vec<f32> {
     let column = rows.column_by_name("weight").unwrap();
     column.as_primitive::<Float32Type>().values().to_vec()
 }
