@@ -27,7 +27,7 @@ pub(super) struct Models {
 }
 
 /// LLaVA reads the vision tower's second-last hidden state.
-const VISION_LAYER: i64 = -2;
+pub(super) const VISION_LAYER: i64 = -2;
 /// Bytes of patch features that are kept. At LLaVA's size in bf16 that is 4,096 images.
 const FEATURE_ROOM: usize = 2 << 30;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use trommel_text::Template;
 
+use super::checkpoint::Save;
 use crate::models::lora::LoraConfig;
 use crate::train::{AdamWConfig, TrainConfig, Trainable as Trained};
 use crate::work::Precision;
@@ -35,6 +36,9 @@ pub(super) struct Settings {
     recompute: bool,
     lora: Lora,
     pub(super) save_every: SaveEvery,
+    /// What the saved model says besides what it holds; null: it is not saved.
+    #[serde(default)]
+    pub(super) save: Option<Save>,
     seed: u64,
     pub(super) order: Option<Vec<Vec<u64>>>,
 }

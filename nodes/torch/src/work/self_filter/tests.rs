@@ -24,15 +24,15 @@ use crate::work::testing::{Recorded, image_paths, read_json, roots, stored};
 mod resumed;
 
 /// A recorded folder, ready to be trained on.
-struct Run {
+pub(super) struct Run {
     root: PathBuf,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     records: Vec<Json>,
     config: Json,
 }
 
 impl Run {
-    fn new(root: &Path, learning_rate: f64) -> Self {
+    pub(super) fn new(root: &Path, learning_rate: f64) -> Self {
         let records = read_json(&root.join("data/llava_instruct.json"));
         let folder = tempfile::tempdir().unwrap();
         let max_length = read_json(&root.join("hyper.json"))["stage1"]["max_len"].clone();
@@ -55,7 +55,7 @@ impl Run {
         }
     }
 
-    fn set(mut self, key: &str, value: Json) -> Self {
+    pub(super) fn set(mut self, key: &str, value: Json) -> Self {
         self.config[key] = value;
         self
     }
@@ -68,7 +68,7 @@ impl Run {
         Arc::new(UInt64Array::from_iter_values(0..self.rows() as u64))
     }
 
-    fn input(&self, images: StringArray) -> TableInput {
+    pub(super) fn input(&self, images: StringArray) -> TableInput {
         let columns: [(&str, ArrayRef); 3] = [
             ("unique_idx", self.names()),
             ("image", Arc::new(images)),
@@ -77,7 +77,7 @@ impl Run {
         stored(self.folder.path(), "input", "load", None, &columns)
     }
 
-    fn clip(&self) -> TableInput {
+    pub(super) fn clip(&self) -> TableInput {
         let file = Checkpoint::open(&self.root.join("data/scores/llava_clip_feature.pt")).unwrap();
         let row = |row: usize| file.require(&row.to_string()).unwrap().to_f32().unwrap();
         let rows: Vec<Vec<f32>> = (0..self.rows()).map(row).collect();
@@ -102,11 +102,11 @@ impl Run {
         )
     }
 
-    fn images(&self) -> StringArray {
+    pub(super) fn images(&self) -> StringArray {
         image_paths(&self.root, &self.records)
     }
 
-    fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
+    pub(super) fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
         let mut events = Recorded::default();
         open(self.config.clone(), Device::Cpu)?.table(inputs, None, &mut events)?;
         Ok(events)
