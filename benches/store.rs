@@ -166,6 +166,7 @@ fn store(folder: &Path, batches: &[RecordBatch]) {
         name: "rows".to_owned(),
         fields: batches[0].schema().fields().to_vec(),
         pieces: batches.iter().map(put).collect(),
+        blobs: Vec::new(),
     };
     let entry = TableEntry {
         manifest: manifest(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value as Json;
 use trommel_engine::diagnostics::{Problem, Problems, Source};
-use trommel_engine::node::{Contract, Entry, RowsOf};
+use trommel_engine::node::{Contract, Entry, OutputFormat, RowsOf};
 use trommel_engine::spec::parse_value;
 
 use super::registry;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &KindsArgs) -> Result<ExitCode, Problems> {
             let first = text.lines().next().unwrap_or_default();
             give(&format!("{:width$}  {first}", entry.kind.name()));
         }
-        let formats: Vec<&str> = registry.formats.iter().map(|f| f.name()).collect();
+        let formats: Vec<&str> = registry.output_formats().map(OutputFormat::name).collect();
         terminal::say(&format!("formats of outputs: {}", formats.join(", ")));
         return Ok(ExitCode::SUCCESS);
     };
@@ -150,6 +150,7 @@ fn give_ports(contract: &Contract) {
         let rows = match port.rows {
             RowsOf::Input(key) => format!("the rows of `{key}`"),
             RowsOf::New => "rows of its own".into(),
+            RowsOf::Plain if port.files => "files; `format: folder` writes them".into(),
             RowsOf::Plain => "no records".into(),
         };
         let default = if number == 0 {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value as Json, json};
+use trommel_engine::node::OutputFormat;
 
 use super::kinds::example_contract;
 use super::registry;
@@ -60,7 +61,7 @@ fn schema() -> Json {
         kinds.push(config);
     }
     let names: Vec<&str> = registry.entries().map(|e| e.kind.name()).collect();
-    let formats: Vec<&str> = registry.formats.iter().map(|f| f.name()).collect();
+    let formats: Vec<&str> = registry.output_formats().map(OutputFormat::name).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Trommel pipeline",

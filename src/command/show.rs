@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use trommel_engine::cache::Cache;
 use trommel_engine::diagnostics::{Problem, Problems, nearest};
 use trommel_engine::node::first_part;
-use trommel_engine::run::inspect;
+use trommel_engine::run::{inspect, write_folder};
 use trommel_engine::table::Table;
 
 use super::{CacheArgs, PipelineArgs, cannot_write, named_node, require_files};
@@ -28,9 +29,10 @@ pub(crate) struct ShowArgs {
     /// Only these columns
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     columns: Vec<String>,
-    #[arg(long, value_enum, default_value_t = ShowFormat::Table)]
-    format: ShowFormat,
-    /// Write to a file instead of stdout
+    /// [default: table; for files with --out: folder]
+    #[arg(long, value_enum)]
+    format: Option<ShowFormat>,
+    /// Write to a file instead of stdout; with the format folder, the folder
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
 }
@@ -42,6 +44,8 @@ enum ShowFormat {
     Csv,
     Arrow,
     Parquet,
+    /// The files that a port of files names
+    Folder,
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
@@ -83,8 +87,17 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
             )),
         ));
     };
+    let ports = &node.contract.ports;
+    let of_files = ports.get(port).is_some_and(|port| port.files);
+    let format = args.format.unwrap_or(match &args.out {
+        Some(_) if of_files => ShowFormat::Folder,
+        _ => ShowFormat::Table,
+    });
+    if format == ShowFormat::Folder {
+        return write_files(table, of_files, args, &cache);
+    }
     let table = with_columns(table, &args.columns)?;
-    let rows = args.rows.unwrap_or(if args.format == ShowFormat::Table {
+    let rows = args.rows.unwrap_or(if format == ShowFormat::Table {
         20
     } else {
         usize::MAX
@@ -94,8 +107,8 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
         .map_err(|e| {
             Problem::error("show::read", e.to_string()).help("the cache may be damaged; run again")
         })?;
-    let shape = match args.format {
-        ShowFormat::Table => Shape::Table { of: table.rows() },
+    let shape = match format {
+        ShowFormat::Table | ShowFormat::Folder => Shape::Table { of: table.rows() },
         ShowFormat::Json => Shape::Json,
         ShowFormat::Csv => Shape::Csv,
         ShowFormat::Arrow => Shape::Arrow,
@@ -123,6 +136,37 @@ pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Problems> {
                 .write_all(&bytes)
                 .and_then(|()| std::io::stdout().flush());
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files themselves, all of them.
+fn write_files(
+    table: &Table,
+    of_files: bool,
+    args: &ShowArgs,
+    cache: &Cache,
+) -> Result<ExitCode, Problems> {
+    let refused =
+        |what: &str, help: &str| Err(Problem::error("call::folder", what).help(help).into());
+    let Some(path) = &args.out else {
+        return refused(
+            "the format folder is not for stdout",
+            "name the folder: --out DIR",
+        );
+    };
+    if !of_files {
+        return refused("these are rows, not files", "leave `--format folder` out");
+    }
+    if args.rows.is_some() || !args.columns.is_empty() {
+        return refused(
+            "a folder holds all of the files",
+            "leave --rows and --columns out",
+        );
+    }
+    match write_folder(table, path, cache) {
+        Ok(_) => terminal::say(&format!("wrote {}", path.display())),
+        Err(error) => return Ok(super::failed(error.message, error.help)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ mod changes;
 mod chunks;
 mod damage;
 mod explained;
+mod files;
 mod full;
 mod gc;
 mod locks;

@@ -113,10 +113,12 @@ files! { cases: refused;
     on_error_of_a_table
     only_comments
     output_a_mapping
+    output_folder_of_rows
     output_format
     output_format_unknown
     output_from_unknown
     output_incomplete
+    output_of_an_absent_port
     output_path_a_number
     output_path_empty
     output_twice

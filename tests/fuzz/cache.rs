@@ -48,6 +48,7 @@ impl Stored {
                 name: "rows".to_owned(),
                 fields: fields.clone(),
                 pieces: vec![piece.clone()],
+                blobs: Vec::new(),
             }],
             existence: true,
             quarantined: None,

@@ -3,7 +3,7 @@
 use arrow::datatypes::FieldRef;
 use serde::{Deserialize, Serialize};
 
-use super::Manifest;
+use super::{Blob, Manifest};
 use crate::table::Digest;
 
 /// The result of a node.
@@ -25,6 +25,19 @@ impl TableEntry {
         let ports = self.ports.iter().chain(&self.quarantined);
         ports.flat_map(|port| &port.pieces)
     }
+
+    /// The files that its ports of files name.
+    pub fn blobs(&self) -> impl Iterator<Item = Blob> {
+        self.ports
+            .iter()
+            .flat_map(|port| port.blobs.iter().copied())
+    }
+
+    /// The contents of both, as collection counts them.
+    pub(super) fn contents(&self) -> impl Iterator<Item = Digest> {
+        let objects = self.pieces().map(|piece| piece.object);
+        objects.chain(self.blobs().map(|blob| blob.digest))
+    }
 }
 
 /// The own columns of a port; `key` and `unique_idx` of an input's rows are put to them on loading.
@@ -33,6 +46,9 @@ pub struct PortEntry {
     pub name: String,
     pub fields: Vec<FieldRef>,
     pub pieces: Vec<Piece>,
+    /// Of a port of files: what its rows name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<Blob>,
 }
 
 /// One chunk: an object and the digests of its columns.

@@ -16,6 +16,9 @@ pub enum CacheError {
     },
     #[error("{} cannot be stored: {source}", path.display())]
     Arrow { path: PathBuf, source: ArrowError },
+    /// A file of the cache, which stands in `corrupt/` now.
+    #[error("{} is not what was stored", path.display())]
+    Damaged { path: PathBuf },
     /// The words name who uses the cache.
     #[error("the cache {} is in use by {holder}", path.display())]
     InUse { path: PathBuf, holder: String },

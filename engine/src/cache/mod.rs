@@ -1,9 +1,10 @@
-//! The content-addressed cache: keys with their manifests, objects, what identities computed,
+//! The content-addressed cache: keys with their manifests, objects and files, what identities computed,
 //! answers that were paid for.
 //!
 //! Knows tables and files. Knows nothing of nodes, plans or scheduling.
 
 mod answers;
+mod blobs;
 mod care;
 mod entry;
 mod error;
@@ -22,6 +23,7 @@ mod sweep;
 mod unfinished;
 
 pub use answers::AnswerStore;
+pub use blobs::Blob;
 pub use care::{Alone, Fault, Garbage, Keep, Listed, Share, Usage, Verified};
 pub use entry::{ChunkEntry, Piece, PortEntry, TableEntry};
 pub use error::CacheError;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! objects/ab/DIGEST        one record batch as an Arrow IPC file, named by its content (objects.rs)
+//! blobs/ab/DIGEST          a file that a node gave, named by its content (blobs.rs)
 //! tables/ab/KEY.entry      what a node gave, and the manifest of the key
 //! chunks/ab/KEY.entry      what a row-wise node gave for a chunk
 //! rows/IDENTITY/KEY        which rows an identity has computed (rows.rs)
@@ -15,8 +16,8 @@
 //! locks/ tmp/ scratch/     who does what just now (lock.rs, sweep.rs)
 //! ```
 //!
-//! All but objects is sealed (seal.rs). Objects stand before the entries that name them, so an entry that is there
-//! speaks of objects that were there; who reads it looks whether they still are.
+//! All but objects and blobs is sealed (seal.rs). Those stand before the entries that name them, so an entry that is there
+//! speaks of what was there; who reads it looks whether it still is.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -104,10 +105,12 @@ impl Cache {
         publish_through(&temporary(&self.root), path, write)
     }
 
-    /// The entry under a key, if its objects are there and what it depends on still holds.
+    /// The entry under a key, if its objects and files are there and what it depends on still holds.
     pub fn table(&self, key: Digest) -> Option<TableEntry> {
         let entry: TableEntry = read(&self.table_path(key))?;
-        if !entry.pieces().all(|p| self.has_object(p.object)) {
+        if !entry.pieces().all(|p| self.has_object(p.object))
+            || !entry.blobs().all(|blob| self.has_blob(blob))
+        {
             return None;
         }
         if entry.existence && !self.existence(key)?.still_holds() {
@@ -123,8 +126,10 @@ impl Cache {
         entry: &TableEntry,
         existence: &Existence,
     ) -> Result<(), CacheError> {
-        let objects: Vec<PathBuf> = entry.pieces().map(|p| self.object_path(p.object)).collect();
-        let folders = objects.iter().filter_map(|path| path.parent()).collect();
+        let objects = entry.pieces().map(|p| self.object_path(p.object));
+        let blobs = entry.blobs().map(|blob| self.blob_path(blob.digest));
+        let files: Vec<PathBuf> = objects.chain(blobs).collect();
+        let folders = files.iter().filter_map(|path| path.parent()).collect();
         self.folders.flush(&folders)?;
         if entry.existence {
             let lines: Vec<_> = existence

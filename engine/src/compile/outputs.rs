@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::references::{Names, find};
 use crate::diagnostics::{Problem, Problems, suggest};
-use crate::node::{DataPath, Registry};
-use crate::plan::{PlanBuilder, PlanOutput};
+use crate::node::{DataPath, Format, OutputFormat, Registry};
+use crate::plan::{PlanBuilder, PlanNode, PlanOutput, PortColumns};
 use crate::spec::{OutputSpec, Pipeline};
 
 pub(super) fn connect(
@@ -50,7 +50,7 @@ fn connect_one(
     let before = problems.iter().len();
     let format = registry.format(&spec.format.value);
     if format.is_none() {
-        let all: Vec<&str> = registry.formats.iter().map(|f| f.name()).collect();
+        let all: Vec<&str> = registry.output_formats().map(OutputFormat::name).collect();
         problems.push(
             Problem::error(
                 "compile::unknown_format",
@@ -76,7 +76,27 @@ fn connect_one(
         None
     });
     let (format, path, (from, port, _)) = (format?, path?, found?);
-    let columns = &builder.node(from).ports[port];
+    match format {
+        OutputFormat::File(format) => {
+            check_columns(spec, format, &builder.node(from).ports[port], problems);
+        }
+        OutputFormat::Folder => check_files(spec, builder.node(from), port, problems),
+    }
+    (problems.iter().len() == before).then(|| PlanOutput {
+        from,
+        port,
+        reference: spec.from.clone(),
+        path,
+        format,
+    })
+}
+
+fn check_columns(
+    spec: &OutputSpec,
+    format: &dyn Format,
+    columns: &PortColumns,
+    problems: &mut Problems,
+) {
     for (name, wanted) in format.needs() {
         let there = columns.columns.iter().find(|(c, _)| c == name);
         let fits = there.map_or(columns.open, |(_, ty)| wanted.accepts(*ty));
@@ -91,11 +111,27 @@ fn connect_one(
             );
         }
     }
-    (problems.iter().len() == before).then(|| PlanOutput {
-        from,
-        port,
-        reference: spec.from.clone(),
-        path,
-        format,
-    })
+}
+
+fn check_files(spec: &OutputSpec, node: &PlanNode, port: usize, problems: &mut Problems) {
+    let ports = &node.contract.ports;
+    if ports.get(port).is_some_and(|port| port.files) {
+        return;
+    }
+    let of_files = ports.iter().find(|port| port.files);
+    let help = of_files.map_or_else(
+        || "`trommel kinds KIND` lists the ports of a kind".to_owned(),
+        |port| format!("did you mean `{}.{}`?", node.name, port.name),
+    );
+    problems.push(
+        Problem::error(
+            "compile::output_files",
+            format!(
+                "the format `folder` needs a port of files, and `{}` gives rows",
+                spec.from.value
+            ),
+        )
+        .at(&spec.from.place, "rows")
+        .help(help),
+    );
 }

@@ -198,12 +198,12 @@ pub(super) fn find(
                 .at(place, "a column")
                 .help(format!("write `{node_name}`")),
             )),
-            None => Err(Box::new(unknown_port(node_name, port, ports, place))),
+            None => Err(Box::new(unknown_port(builder.node(id), port, place))),
         },
         (Some(_), [column]) => Ok(Some((id, 0, Some((*column).to_owned())))),
         (Some(_), [port, column]) => match ports.iter().position(|p| p.name == *port) {
             Some(port) => Ok(Some((id, port, Some((*column).to_owned())))),
-            None => Err(Box::new(unknown_port(node_name, port, ports, place))),
+            None => Err(Box::new(unknown_port(builder.node(id), port, place))),
         },
         (Some(types), []) => Err(Box::new(
             Problem::error(
@@ -227,11 +227,14 @@ pub(super) fn find(
     }
 }
 
-fn unknown_port(node: &str, port: &str, ports: &[PortColumns], place: &Place) -> Problem {
-    let all: Vec<&str> = ports.iter().map(|p| p.name).collect();
-    let help = match nearest(port, all.iter().copied()) {
-        Some(near) => format!("did you mean `{node}.{near}`?"),
-        None => suggest(port, "port", &all),
+fn unknown_port(node: &PlanNode, port: &str, place: &Place) -> Problem {
+    let all: Vec<&str> = node.ports.iter().map(|p| p.name).collect();
+    let (node, mut absent) = (&node.name, node.contract.absent_ports.iter());
+    let absent = absent.find(|(name, _)| *name == port);
+    let help = match (absent, nearest(port, all.iter().copied())) {
+        (Some((_, setting)), _) => format!("it has one with `{setting}`"),
+        (None, Some(near)) => format!("did you mean `{node}.{near}`?"),
+        (None, None) => suggest(port, "port", &all),
     };
     Problem::error(
         "compile::unknown_port",

@@ -7,6 +7,7 @@ use crate::table::ColumnType;
 use super::estimate::Estimator;
 use super::model_ref::{ModelPlace, ModelRef};
 use super::name::reference_parts;
+use super::port::{Port, RowsOf};
 use super::program::{CommandLine, ProgramFiles};
 use super::reference::{ColumnRef, DataPath, TableRef};
 
@@ -20,12 +21,15 @@ pub struct Contract {
     pub inputs: Vec<InputNeed>,
     pub files: Vec<FileNeed>,
     pub ports: Vec<Port>,
+    /// Ports that are not given, and the setting that would change that.
+    pub absent_ports: Vec<(&'static str, &'static str)>,
     pub permit: Permit,
     /// Memory that the node needs: so many times the bytes of what these keys name.
     pub memory: Vec<(&'static str, f64)>,
     /// How often a call that failed for a passing reason is made again ([`super::NodeError::transient`]).
     pub retries: u32,
-    /// Keys that change speed, not results: they are no part of the node's identity.
+    /// Keys that change speed, or whether a further port is given, but nothing of what is given: they are no part of
+    /// the node's identity.
     pub speed: Vec<&'static str>,
     pub refusals: Vec<Refusal>,
     /// Each row of the default port depends on one row of the inputs only.
@@ -103,29 +107,6 @@ pub enum FileUse {
     Model(ModelRef),
     /// All files of a program of the user's count by content, and their names count too.
     Program(ProgramFiles),
-}
-
-/// One of the tables that a node gives. The first one is the default port.
-#[derive(Clone, Debug)]
-pub struct Port {
-    pub name: &'static str,
-    pub rows: RowsOf,
-    pub columns: Vec<(String, ColumnType)>,
-    /// The columns of this input are there too.
-    pub passes: Option<&'static str>,
-    /// There may be more columns, known only at run time.
-    pub open: bool,
-}
-
-/// Which rows a port has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowsOf {
-    /// The same as an input, in the same order: `key` and `unique_idx` come from there.
-    Input(&'static str),
-    /// Rows of its own, with `key` and `unique_idx`.
-    New,
-    /// No records at all (weights, logs).
-    Plain,
 }
 
 /// What a node needs of the machine while it runs.
@@ -247,15 +228,25 @@ impl Contract {
 
     /// A port; the first one is the default.
     pub fn port(&mut self, name: &'static str, rows: RowsOf) -> &mut Port {
-        self.ports.push(Port {
-            name,
-            rows,
-            columns: Vec::new(),
-            passes: None,
-            open: false,
-        });
+        self.ports.push(Port::new(name, rows));
         let last = self.ports.len() - 1;
         &mut self.ports[last]
+    }
+
+    /// A port of files, which stand in the cache as they are; an output writes them into a folder. The engine makes its rows, one
+    /// for each file. A port that is given only under some setting stands last, and that setting may be
+    /// [`Self::speed_only`]: a stored result that lacks the port is made again.
+    pub fn port_of_files(&mut self, name: &'static str) {
+        let port = self.port(name, RowsOf::Plain);
+        port.gives("file", ColumnType::Text)
+            .gives("bytes", ColumnType::U64)
+            .gives("digest", ColumnType::Text);
+        port.files = true;
+    }
+
+    /// A port that the node would give with this setting (`save: true`).
+    pub fn absent_port(&mut self, name: &'static str, setting: &'static str) {
+        self.absent_ports.push((name, setting));
     }
 
     pub fn permit(&mut self, permit: Permit) {
@@ -368,23 +359,6 @@ impl InputNeed {
     /// The node knows this single column as `label`: one key may hold several columns under names of their own.
     pub fn called(&mut self, label: &str) -> &mut Self {
         self.label = Some(label.to_owned());
-        self
-    }
-}
-
-impl Port {
-    pub fn gives(&mut self, column: &str, ty: ColumnType) -> &mut Self {
-        self.columns.push((column.to_owned(), ty));
-        self
-    }
-
-    pub fn passes(&mut self, input: &'static str) -> &mut Self {
-        self.passes = Some(input);
-        self
-    }
-
-    pub fn open(&mut self) -> &mut Self {
-        self.open = true;
         self
     }
 }

@@ -1,4 +1,4 @@
-//! Output formats: how a table becomes a file.
+//! Output formats: how a table becomes a file, or a folder of files.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,26 @@ pub trait Format: Send + Sync {
     /// Files to stand beside the output, by the ending put to its name (`.lock.json`) and content.
     fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError>;
 }
+
+/// How an output is written.
+#[derive(Clone, Copy)]
+pub enum OutputFormat {
+    File(&'static dyn Format),
+    /// The files that a port of files names ([`super::Port::files`]).
+    Folder,
+}
+
+impl OutputFormat {
+    /// As written after `format:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File(format) => format.name(),
+            Self::Folder => FOLDER,
+        }
+    }
+}
+
+pub(super) const FOLDER: &str = "folder";
 
 /// What is known of an output.
 pub struct OutputContext<'a> {

@@ -68,6 +68,10 @@ pub trait Outputs {
     /// null there. For kinds that say [`super::Contract::fails_by_row`].
     fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError>;
 
+    /// Hands a finished file over to a port of files, under its name there (`config.json`, `part/weights.bin`). It stands in
+    /// the node's own folder ([`Context`]) and is gone from it afterwards.
+    fn file(&mut self, port: &str, name: &str, path: &std::path::Path) -> Result<(), NodeError>;
+
     /// The result depends on whether this file exists: the cache looks again before it is reused.
     fn depends_on_existence(&mut self, path: std::path::PathBuf, exists: bool);
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{Contract, Format, Kind, NodeError, Work};
+use super::{Contract, Format, Kind, NodeError, OutputFormat, Work};
 use crate::diagnostics::{Place, Problems, nearest};
 use crate::spec::{Value, decode};
 
@@ -93,8 +93,15 @@ impl Registry {
         nearest(name, self.entries().map(|e| e.kind.name()))
     }
 
-    pub fn format(&self, name: &str) -> Option<&'static dyn Format> {
-        self.formats.iter().copied().find(|f| f.name() == name)
+    pub fn format(&self, name: &str) -> Option<OutputFormat> {
+        let mut formats = self.output_formats();
+        formats.find(|format| format.name() == name)
+    }
+
+    /// All that can stand after `format:`.
+    pub fn output_formats(&self) -> impl Iterator<Item = OutputFormat> + use<> {
+        let files = self.formats.iter().copied().map(OutputFormat::File);
+        files.chain([OutputFormat::Folder])
     }
 }
 

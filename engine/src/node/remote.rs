@@ -148,6 +148,15 @@ fn table_in(body: &[u8], worker: &Worker) -> Result<RecordBatch, WorkerError> {
     decode_stream(body).map_err(|e| worker.garbled(&format!("an unreadable table: {e}")))
 }
 
+/// Only a file of the node's own folder is the worker's to give away: it is moved from there.
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    let is_file = std::fs::symlink_metadata(file).is_ok_and(|m| m.is_file());
+    let real = file
+        .canonicalize()
+        .and_then(|f| Ok((f, folder.canonicalize()?)));
+    is_file && real.is_ok_and(|(file, folder)| file.starts_with(folder))
+}
+
 impl RowNode for Remote {
     fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
         let mut open = self.session(context)?;
@@ -202,6 +211,20 @@ impl TableNode for Remote {
             match next(&mut open, self.patience(context), context)? {
                 (Response::Push { port, .. }, body) => {
                     outputs.push(&port, table_in(&body, &open.worker)?)?;
+                }
+                (
+                    Response::File {
+                        port, name, path, ..
+                    },
+                    _,
+                ) => {
+                    let folder = context.unfinished;
+                    if !folder.is_some_and(|folder| is_inside(&path, folder)) {
+                        let shown = path.display();
+                        let what = format!("the file {shown}, which is not in the node's folder");
+                        return Err(open.worker.garbled(&what).into());
+                    }
+                    outputs.file(&port, &name, &path)?;
                 }
                 (Response::Done { .. }, _) => break,
                 (other, _) => {

@@ -4,7 +4,7 @@ use petgraph::graph::NodeIndex;
 use serde_json::Value as Json;
 
 use crate::diagnostics::{Place, Spanned};
-use crate::node::{Contract, DataPath, Entry, ErasedConfig, Format, InputNeed};
+use crate::node::{Contract, DataPath, Entry, ErasedConfig, InputNeed, OutputFormat};
 use crate::table::ColumnType;
 
 /// Names a node of a plan.
@@ -65,7 +65,7 @@ pub struct PlanOutput {
     pub port: usize,
     pub reference: Spanned<String>,
     pub path: DataPath,
-    pub format: &'static dyn Format,
+    pub format: OutputFormat,
 }
 
 impl PlanNode {

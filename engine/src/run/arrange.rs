@@ -129,6 +129,7 @@ pub(super) fn errors_entry(rows: &[Quarantined], cache: &Cache) -> Result<PortEn
         name: "errors".to_owned(),
         fields: schema.fields().to_vec(),
         pieces,
+        blobs: Vec::new(),
     })
 }
 

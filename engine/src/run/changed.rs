@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::Reason;
 use super::compare::compare;
 use super::last::{Last, last};
-use super::lookup::input_name;
+use super::lookup::{input_name, missing_port};
 use super::reason::Change;
 use crate::cache::{Cache, Manifest, TableEntry};
 use crate::node::FileUse;
@@ -22,19 +22,18 @@ pub(super) fn reasons(
     inputs: &[Table],
     cache: &Cache,
 ) -> Vec<Reason> {
-    let rows = cache
-        .table(now.key())
-        .map_or(0, |entry| quarantined(&entry));
+    let stored = cache.table(now.key());
+    let rows = stored.as_ref().map_or(0, quarantined);
     if rows > 0 {
         return vec![Reason::Quarantined { rows }];
     }
     let inputs: Vec<Option<&Table>> = inputs.iter().map(Some).collect();
     let found = known_reasons(plan, node, now, &inputs, cache);
-    if found.is_empty() {
-        vec![Reason::NotStored]
-    } else {
-        found
+    if !found.is_empty() {
+        return found;
     }
+    let lacking = stored.and_then(|entry| missing_port(node, &entry).map(str::to_owned));
+    vec![lacking.map_or(Reason::NotStored, |port| Reason::Port { port })]
 }
 
 /// Rows of a stored result that failed and were set aside.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::changed::{known_reasons, quarantined, reasons};
 use super::chunk_input::{ChunkInput, parts};
-use super::lookup::{input_digests, input_name, input_tables, load, manifest_base_but};
+use super::lookup::{input_digests, input_name, input_tables, load, manifest_base_but, stored};
 use super::models::to_fetch;
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
@@ -188,7 +188,7 @@ impl<'a> Inspector<'a> {
             reasons: Vec::new(),
             tables: None,
         };
-        let entry = cache.table(manifest.key());
+        let entry = stored(node, manifest.key(), cache);
         let mut failed = 0;
         if let Some(entry) = &entry {
             let tables = load(node, entry, inputs, cache)?;

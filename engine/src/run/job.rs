@@ -95,8 +95,10 @@ impl Job<'_> {
         given: &[Table],
     ) -> Result<Option<Finished>, RunError> {
         let key = full.key();
-        let entry = self.cache.table(key).filter(|e| e.quarantined.is_none());
-        let Some(entry) = entry else { return Ok(None) };
+        let entry = lookup::stored(self.node, key, self.cache);
+        let Some(entry) = entry.filter(|e| e.quarantined.is_none()) else {
+            return Ok(None);
+        };
         let tables = lookup::load(self.node, &entry, given, self.cache)?;
         remember(self.plan, self.node, full, given, self.cache)?;
         self.emit(&Event::NodeCached {

@@ -212,6 +212,19 @@ fn contents(
     Ok(paths.iter().map(|path| Some(known[path?])).collect())
 }
 
+/// The stored result under a key. One that lacks a port counts as not there: what decides whether a port is given is no part of
+/// the key.
+pub(super) fn stored(node: &PlanNode, key: Digest, cache: &Cache) -> Option<TableEntry> {
+    let stored = cache.table(key);
+    stored.filter(|entry| missing_port(node, entry).is_none())
+}
+
+/// A port that the node gives and a stored result of it has not.
+pub(super) fn missing_port<'n>(node: &'n PlanNode, entry: &TableEntry) -> Option<&'n str> {
+    let mut names = node.contract.ports.iter().map(|port| port.name);
+    names.find(|name| entry.ports.iter().all(|port| port.name != *name))
+}
+
 /// The stored result under a key as tables.
 pub(super) fn load(
     node: &PlanNode,
@@ -236,6 +249,7 @@ pub(super) fn load(
     }
     Ok(NodeTables {
         ports,
+        blobs: entry.blobs().collect(),
         complete: entry.quarantined.is_none(),
     })
 }

@@ -11,6 +11,7 @@ mod error;
 mod estimate;
 mod event;
 mod explain;
+mod folder;
 mod inspect;
 mod job;
 mod last;
@@ -20,6 +21,7 @@ mod models;
 mod node_run;
 mod outputs;
 mod permits;
+mod port_files;
 mod reason;
 mod record;
 mod row_failures;
@@ -33,17 +35,21 @@ pub use error::RunError;
 pub use estimate::estimates;
 pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
+pub use folder::write_folder;
 pub use inspect::{Count, NodeStatus, State, inspect, keys};
 pub use reason::{Change, Reason, in_words};
 pub use record::{RECORDS_KEPT, Recorder};
 pub use scheduler::{RunOptions, run};
 
+use crate::cache::Blob;
 use crate::table::Table;
 
 /// The tables of a node, in the order of its ports.
 #[derive(Clone)]
 pub struct NodeTables {
     pub ports: Vec<Table>,
+    /// The files that they name.
+    pub blobs: Vec<Blob>,
     /// All rows were done. A node with quarantined rows is looked at again next time.
     pub complete: bool,
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::RunError;
+use super::{RunError, write_folder};
 use crate::cache::{Cache, CacheError, Manifest, publish};
-use crate::node::{FileUse, OutputContext};
+use crate::node::{FileUse, Format, OutputContext, OutputFormat};
 use crate::plan::{NodeId, Plan, PlanNode, PlanOutput};
 use crate::table::{Digest, Digester, KEY, Table};
 
@@ -27,11 +27,25 @@ pub(super) fn write(
     manifests: &HashMap<NodeId, &Manifest>,
     cache: &Cache,
 ) -> Result<bool, RunError> {
+    match output.format {
+        OutputFormat::File(format) => write_table(plan, output, format, table, manifests, cache),
+        OutputFormat::Folder => write_folder(table, output.path.path(), cache),
+    }
+}
+
+fn write_table(
+    plan: &Plan,
+    output: &PlanOutput,
+    format: &dyn Format,
+    table: &Table,
+    manifests: &HashMap<NodeId, &Manifest>,
+    cache: &Cache,
+) -> Result<bool, RunError> {
     let path =
         std::path::absolute(output.path.path()).unwrap_or_else(|_| output.path.path().to_owned());
     let provenance = provenance(plan, output, manifests);
     let mut content = Digester::new("trommel.output.1");
-    content.push("format", output.format.name().as_bytes());
+    content.push("format", format.name().as_bytes());
     content.push("provenance", provenance.to_string().as_bytes());
     for field in table.fields() {
         if let Some(digest) = table.column_digest(field.name()) {
@@ -55,9 +69,7 @@ pub(super) fn write(
             path.display()
         )));
     }
-    let file_digest = write_file(&path, |temporary| {
-        Ok(output.format.write(table, temporary)?)
-    })?;
+    let file_digest = write_file(&path, |temporary| Ok(format.write(table, temporary)?))?;
     let context = OutputContext {
         path: &path,
         table,
@@ -66,7 +78,7 @@ pub(super) fn write(
         provenance: &provenance,
     };
     let mut files = BTreeMap::from([(path.clone(), file_digest)]);
-    for (ending, bytes) in output.format.companions(&context)? {
+    for (ending, bytes) in format.companions(&context)? {
         let mut name = path.clone().into_os_string();
         name.push(ending);
         let companion = PathBuf::from(name);

@@ -14,6 +14,10 @@ pub enum Reason {
     Forced,
     /// Nothing differs from the last run, but its result is not stored any longer.
     NotStored,
+    /// Its result is stored without this port, which is now asked for.
+    Port {
+        port: String,
+    },
     Kind {
         from: String,
         to: String,
@@ -105,6 +109,7 @@ impl fmt::Display for Reason {
             Self::New => f.write_str("new"),
             Self::Forced => f.write_str("forced"),
             Self::NotStored => f.write_str("the cache no longer has it"),
+            Self::Port { port } => write!(f, "`{port}` was not kept"),
             Self::Kind { from, to } => write!(f, "kind {from} → {to}"),
             Self::Version { kind, from, to } => write!(f, "version of {kind} {from} → {to}"),
             Self::Config { key, from, to } => {
@@ -215,6 +220,12 @@ mod tests {
             &Reason::NotStored,
             "the cache no longer has it",
             &json!({"reason": "not_stored"}),
+        );
+        let port = "checkpoint".into();
+        says(
+            &Reason::Port { port },
+            "`checkpoint` was not kept",
+            &json!({"reason": "port", "port": "checkpoint"}),
         );
         let (from, to) = ("select.top".into(), "select.random".into());
         says(

@@ -339,6 +339,7 @@ impl RowRun {
                 name: port.name.to_owned(),
                 fields,
                 pieces: self.pieces,
+                blobs: Vec::new(),
             }],
             existence: false,
             quarantined: if self.quarantined.is_empty() {

@@ -210,10 +210,15 @@ fn set_corrupt_aside(shared: &Shared, ended: &mut Ends) -> bool {
         .map(|found| shared.cache.object_path(found.object))
         .collect();
     ended.retain(|_, end| match end {
-        Ended::Done(finished) => !finished.tables.ports.iter().any(|table| {
-            let mut columns = table.chunks().iter().flat_map(|chunk| &chunk.columns);
-            columns.any(|column| paths.contains(column.place().0))
-        }),
+        Ended::Done(finished) => {
+            let mut blobs = finished.tables.blobs.iter();
+            let mut tables = finished.tables.ports.iter();
+            !blobs.any(|blob| corrupt.iter().any(|found| found.object == blob.digest))
+                && !tables.any(|table| {
+                    let mut columns = table.chunks().iter().flat_map(|chunk| &chunk.columns);
+                    columns.any(|column| paths.contains(column.place().0))
+                })
+        }
         Ended::Failed(_) | Ended::Stopped | Ended::Again => false,
     });
     // What was forced has run; it is not to run again because of a neighbour.

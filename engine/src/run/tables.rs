@@ -1,7 +1,7 @@
 //! Runs a whole-table node: gathers what it pushes into chunks and stores them as they fill.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -10,6 +10,7 @@ use arrow::datatypes::FieldRef;
 use super::arrange;
 use super::chunk_input::Part;
 use super::job::Job;
+use super::port_files::PortFiles;
 use super::row_failures::failed;
 use super::{NodeTables, RunError};
 use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
@@ -132,17 +133,20 @@ struct Gathered<'a> {
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
     pieces: Vec<Piece>,
+    files: PortFiles,
 }
 
 impl Outputs for Gather<'_> {
     fn push(&mut self, port: &str, batch: RecordBatch) -> Result<(), NodeError> {
-        let kind = self.job.node.kind_name();
-        let gathered = self
-            .ports
-            .iter_mut()
-            .find(|p| p.port.name == port)
-            .ok_or_else(|| NodeError::new(format!("{kind} has no port `{port}`")))?;
-        gathered.push(batch, self.job).map_err(NodeError::from)
+        let job = self.job;
+        self.port(port, false)?.push(batch, job)?;
+        Ok(())
+    }
+
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), NodeError> {
+        let cache = self.job.cache;
+        self.port(port, true)?.files.take(name, path, cache)?;
+        Ok(())
     }
 
     fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError> {
@@ -157,6 +161,20 @@ impl Outputs for Gather<'_> {
 
     fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {
         self.existence.0.push((path, exists));
+    }
+}
+
+impl<'a> Gather<'a> {
+    fn port(&mut self, name: &str, of_files: bool) -> Result<&mut Gathered<'a>, RunError> {
+        let mut ports = self.ports.iter_mut();
+        let port = ports.find(|p| p.port.name == name && p.port.files == of_files);
+        port.ok_or_else(|| {
+            let (kind, what) = (
+                self.job.node.kind_name(),
+                if of_files { "files" } else { "rows" },
+            );
+            RunError::new(format!("{kind} has no port `{name}` of {what}"))
+        })
     }
 }
 
@@ -185,6 +203,7 @@ impl<'a> Gathered<'a> {
             waiting: Vec::new(),
             waiting_rows: 0,
             pieces: Vec::new(),
+            files: PortFiles::default(),
         })
     }
 
@@ -262,6 +281,9 @@ impl<'a> Gathered<'a> {
     }
 
     fn finish(mut self, job: &Job<'_>, inputs: &[Table]) -> Result<PortEntry, RunError> {
+        if !self.files.is_empty() {
+            self.push(self.files.rows()?, job)?;
+        }
         if let Some(sizes) = &self.sizes
             && !sizes.iter().all(|&s| s == 0)
         {
@@ -284,6 +306,7 @@ impl<'a> Gathered<'a> {
             name: self.port.name.to_owned(),
             fields,
             pieces: self.pieces,
+            blobs: self.files.blobs(),
         })
     }
 }

@@ -72,6 +72,14 @@ pub enum Response {
         session: u64,
         port: String,
     },
+    /// A finished file of a port of files, under its name there. It stands in the folder that `Table` named, and the engine takes
+    /// it from there.
+    File {
+        session: u64,
+        port: String,
+        name: String,
+        path: PathBuf,
+    },
     /// `Table` is done.
     Done {
         session: u64,

@@ -11,6 +11,11 @@
 //! a projector of one linear map, or of two with a GELU between. `vlm` may be a language model, with LLaVA's pretrained
 //! projector beside it, or a whole LLaVA checkpoint of the original program.
 //!
+//! With `save: true` there is one more port, `checkpoint`: the trained model as a folder in Hugging Face form that
+//! `transformers` and LLaVA load, with `score_net.weight` among its weights. An output
+//! `{ from: stage1.checkpoint, path: DIR, format: folder }` writes it, or `trommel show FILE stage1.checkpoint --out DIR`.
+//! Such a folder is a `vlm` too: the next score net starts from its own.
+//!
 //! ```yaml
 //! stage1:
 //!   kind: train.self_filter
@@ -96,7 +101,8 @@ pub struct Config {
     /// steps, or `N min`. The last two states are kept, 12 bytes a trained parameter each, until training is done.
     #[serde(default)]
     pub save_every: SaveEvery,
-    /// Keeps the trained model.
+    /// Keeps the trained model, in the port `checkpoint`. Switching it on trains once more where the model was not kept; switching
+    /// it off changes nothing.
     #[serde(default)]
     pub save: bool,
     #[serde(default)]
@@ -254,10 +260,15 @@ impl Kind for SelfFilter {
             .gives("seconds", ColumnType::F64)
             .gives("weight_entropy", ColumnType::F64);
         contract.resumes();
+        if config.save {
+            contract.port_of_files("checkpoint");
+        } else {
+            contract.absent_port("checkpoint", "save: true");
+        }
         contract.permit(Permit::Device);
         // Per parameter two bytes lie in a bf16 file; weights, gradients and two moments in f32 are sixteen.
         contract.memory("vlm", 8.0);
-        contract.speed_only(&["device", "recompute", "save_every"]);
+        contract.speed_only(&["device", "recompute", "save_every", "save"]);
         refuse_nonsense(config, contract);
     }
 
@@ -286,6 +297,10 @@ impl Kind for SelfFilter {
             "recompute": config.recompute,
             "lora": config.lora,
             "save_every": config.save_every.to_worker(),
+            "save": config.save.then(|| json!({
+                "vlm": config.vlm.shown(),
+                "vision_tower": config.vision_tower.shown(),
+            })),
             "seed": config.seed,
             "order": config.order.as_ref().map(read_order).transpose()?,
         });
@@ -341,6 +356,13 @@ fn refuse_nonsense(config: &Config, contract: &mut Contract) {
             );
         }
     }
+    if config.trainable == Trainable::Lora && config.save {
+        contract.refuse(
+            "save",
+            "this version does not keep adapters",
+            "leave `save` out, or use `trainable: full`",
+        );
+    }
     if config.trainable == Trainable::Lora {
         let known = lora_targets();
         let Lora {
@@ -370,13 +392,6 @@ fn refuse_nonsense(config: &Config, contract: &mut Contract) {
                 "leave it out for all linear maps",
             );
         }
-    }
-    if config.save {
-        contract.refuse(
-            "save",
-            "this version does not keep the trained model",
-            "leave `save` out; the score net is the default port",
-        );
     }
 }
 

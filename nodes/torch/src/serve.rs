@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use tch::Device;
@@ -185,6 +186,16 @@ impl<W: Write> Events for Outbox<'_, W> {
     fn push(&mut self, port: &str, rows: &RecordBatch) -> Result<(), WorkError> {
         let (session, port) = (self.session, port.to_owned());
         self.send(&Response::Push { session, port }, &encode_stream(rows)?)
+    }
+
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), WorkError> {
+        let file = Response::File {
+            session: self.session,
+            port: port.to_owned(),
+            name: name.to_owned(),
+            path: path.to_owned(),
+        };
+        self.send(&file, &[])
     }
 
     fn progress(&mut self, done: u64, total: u64, note: String) -> Result<(), WorkError> {

@@ -27,6 +27,7 @@ pub struct Garbage {
     pub tables: Vec<PathBuf>,
     pub chunks: Vec<PathBuf>,
     pub rows: Vec<PathBuf>,
+    /// Files that nodes gave are among them.
     pub objects: Vec<PathBuf>,
     /// Files of answers, where these are not to be kept.
     pub answers: Vec<PathBuf>,
@@ -143,7 +144,7 @@ impl Cache {
                         garbage.take(place, |g| &mut g.tables);
                         freed += place.bytes;
                     }
-                    item.entry.pieces().map(|piece| piece.object).collect()
+                    item.entry.contents().collect()
                 }
             };
             for object in objects {
@@ -204,7 +205,7 @@ impl Cache {
 fn users(all: &Inventory) -> HashMap<Digest, usize> {
     let mut users = HashMap::new();
     for item in all.tables.values() {
-        let objects: HashSet<Digest> = item.entry.pieces().map(|p| p.object).collect();
+        let objects: HashSet<Digest> = item.entry.contents().collect();
         for object in objects {
             *users.entry(object).or_default() += 1;
         }
@@ -218,7 +219,7 @@ fn needed(all: &Inventory, kept: &Kept) -> HashSet<Digest> {
         .tables
         .iter()
         .filter(|(key, item)| stays(**key, item.places[0].modified, kept));
-    let of_tables = tables.flat_map(|(_, item)| item.entry.pieces().map(|piece| piece.object));
+    let of_tables = tables.flat_map(|(_, item)| item.entry.contents());
     let beside = all.chunks.iter().chain(&all.rows);
     let recent = beside
         .filter(|b| kept.is_recent(b.place.modified))

@@ -30,12 +30,16 @@ pub(super) struct Beside {
     pub object: Digest,
 }
 
+/// The folders of what is named by its content.
+pub(super) const CONTENTS: [&str; 2] = ["objects", "blobs"];
+
 /// Everything that is kept by key or content.
 #[derive(Default)]
 pub(super) struct Inventory {
     pub tables: BTreeMap<Digest, TableItem>,
     pub chunks: Vec<Beside>,
     pub rows: Vec<Beside>,
+    /// Objects and blobs: what tables name.
     pub objects: HashMap<Digest, Place>,
     /// Files in the folders of the above that are none of it: damaged, or strangers.
     pub strange: Vec<Place>,
@@ -44,7 +48,8 @@ pub(super) struct Inventory {
 impl Inventory {
     pub(super) fn of(cache: &Cache) -> Self {
         let mut all = Self::default();
-        for place in files_below(&cache.root().join("objects")) {
+        let named = CONTENTS.map(|group| files_below(&cache.root().join(group)));
+        for place in named.into_iter().flatten() {
             match object_of(&place.path) {
                 Some(object) => drop(all.objects.insert(object, place)),
                 None => all.strange.push(place),
@@ -88,8 +93,7 @@ impl Inventory {
 
     /// The bytes of a table's objects; one that is named twice counts once.
     pub(super) fn bytes_of(&self, entry: &TableEntry) -> u64 {
-        let objects: std::collections::BTreeSet<Digest> =
-            entry.pieces().map(|piece| piece.object).collect();
+        let objects: std::collections::BTreeSet<Digest> = entry.contents().collect();
         let places = objects.iter().filter_map(|object| self.objects.get(object));
         places.map(|place| place.bytes).sum()
     }

@@ -40,6 +40,7 @@ fn put_table(cache: &Cache, number: usize, objects: &[u8]) {
         name: "rows".into(),
         fields: batch(0).schema().fields().to_vec(),
         pieces,
+        blobs: Vec::new(),
     };
     let entry = TableEntry {
         manifest: manifest(number),

@@ -69,7 +69,7 @@ impl Cache {
         for (&key, item) in &all.tables {
             let written = item.places[0].modified;
             let last = used.get(&key).map_or(written, |used| written.max(*used));
-            let objects: HashSet<Digest> = item.entry.pieces().map(|p| p.object).collect();
+            let objects: HashSet<Digest> = item.entry.contents().collect();
             let missing = objects
                 .iter()
                 .filter(|object| !all.objects.contains_key(object));
@@ -118,15 +118,10 @@ impl Cache {
         for item in all.tables.values() {
             let share = kinds.entry(item.entry.manifest.kind.clone()).or_default();
             share.count += 1;
-            for piece in item
-                .entry
-                .pieces()
-                .filter(|piece| counted.insert(piece.object))
-            {
-                share.bytes += all
-                    .objects
-                    .get(&piece.object)
-                    .map_or(0, |place| place.bytes);
+            for object in item.entry.contents() {
+                if counted.insert(object) {
+                    share.bytes += all.objects.get(&object).map_or(0, |place| place.bytes);
+                }
             }
         }
         let others = all

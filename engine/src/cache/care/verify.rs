@@ -1,5 +1,6 @@
 //! Verification: every file is read, and what is not as it was stored is set aside.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,10 +9,10 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::inventory::{Place, files_below};
+use super::inventory::{CONTENTS, Place, files_below};
 use crate::cache::entry::{ChunkEntry, TableEntry};
 use crate::cache::guard::{Keeper, Verify, object_of};
-use crate::cache::{Cache, answers, rows, seal, store};
+use crate::cache::{Blob, Cache, answers, rows, seal, store};
 use crate::table::{Digest, FileId, Guard, Promise, StoredBatch};
 
 /// A file that is not as it was stored.
@@ -27,6 +28,7 @@ pub struct Fault {
 /// What was read, and what was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {
+    /// Files that nodes gave are among them.
     pub objects: usize,
     pub entries: usize,
     pub bytes: u64,
@@ -44,7 +46,7 @@ impl Cache {
             faults: Mutex::default(),
             bytes: AtomicU64::new(0),
         };
-        let objects = files_below(&self.root().join("objects"));
+        let [objects, blobs] = CONTENTS.map(|group| files_below(&self.root().join(group)));
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..threads.max(1) {
@@ -53,6 +55,9 @@ impl Cache {
                         check.object(place);
                     }
                 });
+            }
+            for place in &blobs {
+                check.blob(place);
             }
         });
         let mut entries = 0;
@@ -73,7 +78,7 @@ impl Cache {
         let mut faults = check.faults.into_inner().unwrap_or_default();
         faults.sort_by(|a, b| a.path.cmp(&b.path));
         Verified {
-            objects: objects.len(),
+            objects: objects.len() + blobs.len(),
             entries,
             bytes: check.bytes.into_inner(),
             seconds: start.elapsed().as_secs_f64(),
@@ -126,16 +131,33 @@ impl Check<'_> {
         }
     }
 
+    fn blob(&self, place: &Place) {
+        self.bytes.fetch_add(place.bytes, Ordering::Relaxed);
+        let found = File::open(&place.path).and_then(|mut file| Blob::of(&mut file, |_| Ok(())));
+        let fault = match (object_of(&place.path), found) {
+            (None, _) => "its name is no digest".to_owned(),
+            (Some(name), Ok(blob)) if blob.digest == name => return,
+            (Some(_), Ok(_)) => "its content is not what was stored".to_owned(),
+            (Some(_), Err(error)) => error.to_string(),
+        };
+        if place.path.exists() {
+            self.fault(place, &fault);
+        }
+    }
+
     fn entry(&self, group: &str, place: &Place) {
         self.bytes.fetch_add(place.bytes, Ordering::Relaxed);
         let path = &place.path;
         let found = match (group, path.extension().and_then(|e| e.to_str())) {
             ("tables", Some("entry")) => read::<TableEntry>(path).and_then(|entry| {
                 let key = object_of(Path::new(path.file_stem().unwrap_or_default()));
-                if key == Some(entry.manifest.key()) {
-                    self.objects(entry.pieces().map(|piece| piece.object))
-                } else {
-                    Err("its manifest gives another key".to_owned())
+                if key != Some(entry.manifest.key()) {
+                    return Err("its manifest gives another key".to_owned());
+                }
+                self.objects(entry.pieces().map(|piece| piece.object))?;
+                match entry.blobs().find(|blob| !self.cache.has_blob(*blob)) {
+                    None => Ok(()),
+                    Some(Blob { digest, .. }) => Err(not_there("file", digest)),
                 }
             }),
             ("chunks", _) => read::<ChunkEntry>(path)
@@ -170,7 +192,7 @@ impl Check<'_> {
     fn objects(&self, mut named: impl Iterator<Item = Digest>) -> Result<(), String> {
         match named.find(|object| !self.cache.has_object(*object)) {
             None => Ok(()),
-            Some(object) => Err(format!("names the object {object}, which is not there")),
+            Some(object) => Err(not_there("object", object)),
         }
     }
 
@@ -198,6 +220,10 @@ impl Check<'_> {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     store::read(path).ok_or_else(broken)
+}
+
+fn not_there(what: &str, digest: Digest) -> String {
+    format!("names the {what} {digest}, which is not there")
 }
 
 fn broken() -> String {

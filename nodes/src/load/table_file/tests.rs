@@ -21,6 +21,10 @@ impl Outputs for Pushed {
         Err(NodeError::new(failure.reason))
     }
 
+    fn file(&mut self, _: &str, _: &str, _: &Path) -> Result<(), NodeError> {
+        Err(NodeError::new("it gives no files"))
+    }
+
     fn depends_on_existence(&mut self, path: PathBuf, exists: bool) {
         self.looked_at.push((path, exists));
     }

@@ -69,8 +69,19 @@ impl Model {
             Trainable::Full => self.llava.llama.head_parameters(),
             Trainable::Lora(_) | Trainable::Projector => Vec::new(),
         };
-        parameters.push(Parameter::new("score_net.weight", &self.score_net, true));
+        parameters.push(self.score_net_parameter());
         parameters
+    }
+
+    fn score_net_parameter(&self) -> Parameter {
+        Parameter::new("score_net.weight", &self.score_net, true)
+    }
+
+    /// All parameters, trained or not, but for adapters.
+    pub(super) fn parameters(&self) -> Vec<Parameter> {
+        let mut all = self.llava.parameters();
+        all.push(self.score_net_parameter());
+        all
     }
 
     /// Whether the embedding is trained and is the language head too.

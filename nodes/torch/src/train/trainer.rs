@@ -264,6 +264,11 @@ impl Trainer {
         self.model.blocks().into_iter().flatten().collect()
     }
 
+    /// All parameters of the model and the score net, trained or not, but for adapters.
+    pub fn model_parameters(&self) -> Vec<Parameter> {
+        self.model.parameters()
+    }
+
     fn pack(&mut self, batch: &[usize]) -> Result<PackedBatch, TrainError> {
         // An image counts only where the sample's text has a place for it.
         let shown = |&position: &usize| {

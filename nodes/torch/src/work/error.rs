@@ -73,6 +73,15 @@ pub enum WorkError {
         found: String,
         expected: &'static str,
     },
+    #[error(
+        "the weights of the saved score net belong to {saved} ({}), and the features of this node are {given}",
+        path.display()
+    )]
+    ScoreNetFeatures {
+        path: PathBuf,
+        saved: String,
+        given: String,
+    },
     #[error("the request has no table `{key}`")]
     Input { key: &'static str },
     #[error("the {place} is not as its message says: {reason}")]
@@ -110,6 +119,9 @@ impl WorkError {
             }
             Self::ImageSize { .. } => {
                 "config.json and preprocessor_config.json must be those of one checkpoint"
+            }
+            Self::ScoreNetFeatures { .. } => {
+                "name the features as they were named then, or remove score_net.json to take the weights in their order"
             }
             Self::Device(DeviceError::NoCuda { .. }) => "--device cpu computes without a GPU",
             _ => return None,

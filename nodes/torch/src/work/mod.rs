@@ -65,6 +65,8 @@ pub struct RowAnswer {
 pub trait Events {
     /// Some rows of an output port.
     fn push(&mut self, port: &str, rows: &RecordBatch) -> Result<(), WorkError>;
+    /// A finished file of a port of files, under its name there: the engine's from now on. It stands in the work's own folder.
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), WorkError>;
     fn progress(&mut self, done: u64, total: u64, note: String) -> Result<(), WorkError>;
     fn log(&mut self, message: String) -> Result<(), WorkError>;
     fn warning(&mut self, message: String) -> Result<(), WorkError>;

@@ -12,6 +12,7 @@ use crate::device;
 use crate::stop::Asked;
 use crate::train::{FeatureTable, LogRow, Trainer};
 
+mod checkpoint;
 #[cfg(test)]
 mod llava_tests;
 mod models;
@@ -61,7 +62,8 @@ impl TableWork for SelfFilter {
             });
         }
         events.push("score_net", &ports::score_net(&trainer.score_net())?)?;
-        events.push("log", &ports::log(&log)?)
+        events.push("log", &ports::log(&log)?)?;
+        checkpoint::save(&self.settings, &trainer, folder, events)
     }
 
     fn dry_run(
@@ -95,7 +97,7 @@ impl SelfFilter {
         let samples = Samples::make(&records, &models, &self.settings, threads, events)?;
         let source = pixels::read_all(&samples.images, models.images, threads, folder, events)?;
         let config = train_config(&self.settings, models.padding);
-        let score_net = models.score_net;
+        let score_net = checkpoint::in_order_of(&features, models.score_net, &self.settings.vlm)?;
         let start = if score_net.is_some() {
             "score_net.weight of the model's folder"
         } else {

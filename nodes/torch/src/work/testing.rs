@@ -99,6 +99,8 @@ pub(super) fn stored(
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     pub(super) pushed: Vec<(String, RecordBatch)>,
+    /// Port, name and path.
+    pub(super) files: Vec<(String, String, PathBuf)>,
     pub(super) progress: Vec<(u64, u64, String)>,
     pub(super) warnings: Vec<String>,
     pub(super) logs: Vec<String>,
@@ -107,6 +109,12 @@ pub(super) struct Recorded {
 impl Events for Recorded {
     fn push(&mut self, port: &str, rows: &RecordBatch) -> Result<(), WorkError> {
         self.pushed.push((port.to_owned(), rows.clone()));
+        Ok(())
+    }
+
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), WorkError> {
+        let file = (port.to_owned(), name.to_owned(), path.to_owned());
+        self.files.push(file);
         Ok(())
     }
 

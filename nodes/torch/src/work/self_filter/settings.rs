@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use trommel_text::Template;
 
+use super::checkpoint::Save;
 use crate::models::llava::ImageAspect;
 use crate::models::lora::LoraConfig;
 use crate::train::{AdamWConfig, TrainConfig, Trainable as Trained};
@@ -36,6 +37,9 @@ pub(super) struct Settings {
     recompute: bool,
     lora: Lora,
     pub(super) save_every: SaveEvery,
+    /// What the saved model says besides what it holds; null: it is not saved.
+    #[serde(default)]
+    pub(super) save: Option<Save>,
     seed: u64,
     pub(super) order: Option<Vec<Vec<u64>>>,
 }
@@ -64,22 +68,29 @@ struct Lora {
     targets: Vec<String>,
 }
 
+impl Settings {
+    /// How adapters are made, where they are what is trained.
+    pub(super) fn lora(&self) -> Option<LoraConfig> {
+        let Lora {
+            rank,
+            alpha,
+            targets,
+        } = self.lora.clone();
+        matches!(self.trainable, Trainable::Lora).then_some(LoraConfig {
+            rank,
+            alpha,
+            targets,
+        })
+    }
+}
+
 /// What the trainer needs of it.
 pub(super) fn train_config(settings: &Settings, padding: Option<i32>) -> TrainConfig {
-    let Lora {
-        rank,
-        alpha,
-        targets,
-    } = settings.lora.clone();
     TrainConfig {
-        trainable: match settings.trainable {
-            Trainable::Full => Trained::Full,
-            Trainable::Lora => Trained::Lora(LoraConfig {
-                rank,
-                alpha,
-                targets,
-            }),
-            Trainable::Projector => Trained::Projector,
+        trainable: match (settings.lora(), settings.trainable) {
+            (Some(lora), _) => Trained::Lora(lora),
+            (None, Trainable::Projector) => Trained::Projector,
+            (None, _) => Trained::Full,
         },
         max_length: settings.max_length,
         epochs: settings.epochs,

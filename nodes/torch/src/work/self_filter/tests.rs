@@ -26,7 +26,7 @@ mod resumed;
 /// A recorded folder, ready to be trained on.
 pub(super) struct Run {
     root: PathBuf,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     records: Vec<Json>,
     config: Json,
 }

@@ -40,6 +40,10 @@ impl Events for BreaksOff {
         self.heard.push(port, rows)
     }
 
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), WorkError> {
+        self.heard.file(port, name, path)
+    }
+
     fn progress(&mut self, done: u64, total: u64, note: String) -> Result<(), WorkError> {
         if done > self.after {
             return Err(WorkError::EngineGone {
