@@ -9,7 +9,7 @@ use std::error::Error;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::TrainError;
-use crate::models::clip::ClipVision;
+use crate::models::clip::{ClipVision, ClipVisionConfig};
 
 /// Where the pixels of the images come from; images are numbered from 0 as the samples name them.
 pub trait PixelSource: Send {
@@ -27,13 +27,21 @@ pub type PixelError = (usize, Box<dyn Error + Send + Sync>);
 /// Images that go through the tower together where all features are kept.
 const GROUP: usize = 16;
 
-/// The frozen vision tower with its memory.
+/// The frozen vision tower, or what it gave of all images.
 pub struct PatchFeatures {
-    tower: ClipVision,
+    config: ClipVisionConfig,
     layers: usize,
     source: Box<dyn PixelSource>,
-    /// Features that were computed; none where there is no room for those of all images.
-    kept: Option<HashMap<usize, Tensor>>,
+    state: State,
+}
+
+enum State {
+    /// There is no room for the features of all images: those of a batch are computed whenever it comes.
+    Each(ClipVision),
+    /// There is; they are computed when the first batch comes.
+    Ahead(ClipVision),
+    /// They are there, and the tower is gone.
+    Kept(HashMap<usize, Tensor>),
 }
 
 impl PatchFeatures {
@@ -45,32 +53,34 @@ impl PatchFeatures {
         source: Box<dyn PixelSource>,
         room: usize,
     ) -> Result<Self, TrainError> {
-        let config = tower.config();
+        let config = tower.config().clone();
         let error = TrainError::VisionLayer {
             layers: config.num_hidden_layers,
             wanted: layer,
         };
         let layers = config.layers_until(layer).ok_or(error)?;
-        let patches = (config.image_size / config.patch_size).pow(2);
-        let numbers = (patches * config.hidden_size) as usize * source.count();
+        let numbers = (patches(&config) * config.hidden_size) as usize * source.count();
         let fits = numbers * tower.kind().elt_size_in_bytes() <= room;
         Ok(Self {
-            tower,
+            config,
             layers,
             source,
-            kept: fits.then(HashMap::new),
+            state: if fits {
+                State::Ahead(tower)
+            } else {
+                State::Each(tower)
+            },
         })
     }
 
     /// Width of a patch's features.
     pub fn width(&self) -> i64 {
-        self.tower.config().hidden_size
+        self.config.hidden_size
     }
 
     /// Patches of an image.
     pub fn patches(&self) -> i64 {
-        let config = self.tower.config();
-        (config.image_size / config.patch_size).pow(2)
+        patches(&self.config)
     }
 
     /// The features of these images, `[patches, width]` each, in the given kind. An image asked for twice is computed once.
@@ -79,56 +89,68 @@ impl PatchFeatures {
         images: &[usize],
         kind: Kind,
     ) -> Result<HashMap<usize, Tensor>, TrainError> {
-        let is_known = |image: &usize| *image < self.source.count();
-        let Some(kept) = self.kept.as_ref().filter(|_| images.iter().all(is_known)) else {
-            let mut shown: Vec<usize> = Vec::with_capacity(images.len());
-            for &image in images {
-                if !shown.contains(&image) {
-                    shown.push(image);
-                }
+        let source = &mut *self.source;
+        if let State::Ahead(tower) = &self.state {
+            let all: Vec<usize> = (0..source.count()).collect();
+            let mut kept = HashMap::with_capacity(all.len());
+            for together in all.chunks(GROUP) {
+                kept.extend(compute(tower, self.layers, source, together, kind)?);
             }
-            return self.compute(&shown, kind);
-        };
-        let missing = images.iter().filter(|image| !kept.contains_key(image));
-        let mut groups: Vec<usize> = missing.map(|image| image / GROUP).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        for group in groups {
-            let end = self.source.count().min((group + 1) * GROUP);
-            let together: Vec<usize> = (group * GROUP..end).collect();
-            let computed = self.compute(&together, kind)?;
-            self.kept.get_or_insert_default().extend(computed);
+            self.state = State::Kept(kept);
         }
-        let kept = self.kept.get_or_insert_default();
-        let find = |&image: &usize| Some((image, kept.get(&image)?.shallow_clone()));
-        Ok(images.iter().filter_map(find).collect())
+        let mut shown: Vec<usize> = Vec::with_capacity(images.len());
+        for &image in images {
+            if !shown.contains(&image) {
+                shown.push(image);
+            }
+        }
+        match &self.state {
+            State::Kept(kept) => {
+                let find = |&image: &usize| match kept.get(&image) {
+                    Some(features) => Ok((image, features.shallow_clone())),
+                    None => Err(TrainError::Pixels {
+                        image,
+                        source: "there is no such image".into(),
+                    }),
+                };
+                shown.iter().map(find).collect()
+            }
+            State::Each(tower) | State::Ahead(tower) => {
+                compute(tower, self.layers, source, &shown, kind)
+            }
+        }
     }
+}
 
-    fn compute(
-        &mut self,
-        images: &[usize],
-        kind: Kind,
-    ) -> Result<HashMap<usize, Tensor>, TrainError> {
-        if images.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let pixels = self
-            .source
-            .pixels(images, self.tower.device())
-            .map_err(|(image, source)| TrainError::Pixels { image, source })?;
-        let config = self.tower.config();
-        let (size, channels) = (config.image_size, config.num_channels);
-        let expected = vec![images.len() as i64, channels, size, size];
-        if pixels.size() != expected {
-            return Err(TrainError::PixelShape {
-                found: pixels.size(),
-                expected,
-            });
-        }
-        let pixels = pixels.to_kind(self.tower.kind());
-        let features = no_grad(|| self.tower.hidden_states(&pixels, self.layers).to_kind(kind));
-        // A copy of each: a view would keep the whole batch alive.
-        let own = |(row, &image): (usize, &usize)| (image, features.get(row as i64).copy());
-        Ok(images.iter().enumerate().map(own).collect())
+fn patches(config: &ClipVisionConfig) -> i64 {
+    (config.image_size / config.patch_size).pow(2)
+}
+
+fn compute(
+    tower: &ClipVision,
+    layers: usize,
+    source: &mut dyn PixelSource,
+    images: &[usize],
+    kind: Kind,
+) -> Result<HashMap<usize, Tensor>, TrainError> {
+    if images.is_empty() {
+        return Ok(HashMap::new());
     }
+    let pixels = source
+        .pixels(images, tower.device())
+        .map_err(|(image, source)| TrainError::Pixels { image, source })?;
+    let config = tower.config();
+    let (size, channels) = (config.image_size, config.num_channels);
+    let expected = vec![images.len() as i64, channels, size, size];
+    if pixels.size() != expected {
+        return Err(TrainError::PixelShape {
+            found: pixels.size(),
+            expected,
+        });
+    }
+    let pixels = pixels.to_kind(tower.kind());
+    let features = no_grad(|| tower.hidden_states(&pixels, layers).to_kind(kind));
+    // A copy of each: a view would keep the whole batch alive.
+    let own = |(row, &image): (usize, &usize)| (image, features.get(row as i64).copy());
+    Ok(images.iter().enumerate().map(own).collect())
 }

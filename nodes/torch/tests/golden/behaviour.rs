@@ -11,16 +11,17 @@ use crate::clip::clip;
 use crate::data::Golden;
 use crate::step0::llava_in;
 
-struct Grey;
+/// So many pictures, each of one grey; number 7 cannot be had.
+struct Grey(usize);
 
 impl PixelSource for Grey {
     fn count(&self) -> usize {
-        2
+        self.0
     }
 
     fn pixels(&mut self, images: &[usize], device: Device) -> Result<Tensor, PixelError> {
         let one = |&image: &usize| {
-            if image > 1 {
+            if image == 7 {
                 return Err((image, "no such picture".into()));
             }
             Ok(Tensor::full(
@@ -86,6 +87,11 @@ fn features(samples: &[Sample]) -> FeatureTable {
 }
 
 fn start_in(kind: Kind, config: TrainConfig, samples: Vec<Sample>) -> Result<Trainer, TrainError> {
+    let shown = samples
+        .iter()
+        .filter(|sample| sample.ids.contains(&IMAGE_TOKEN))
+        .filter_map(|sample| sample.image);
+    let count = shown.max().map_or(0, |last| last + 1);
     let golden = &Golden::all()[0];
     let tower = clip(golden).vision;
     let llava = llava_in(
@@ -94,7 +100,7 @@ fn start_in(kind: Kind, config: TrainConfig, samples: Vec<Sample>) -> Result<Tra
         &golden.path("projector/mm_projector.bin"),
         tower.config().hidden_size,
     );
-    let patches = PatchFeatures::new(tower, -2, Box::new(Grey), 1 << 20)?;
+    let patches = PatchFeatures::new(tower, -2, Box::new(Grey(count)), 1 << 20)?;
     let features = features(&samples);
     Trainer::new(config, llava, patches, samples, features, None)
 }
