@@ -255,3 +255,27 @@ impl From<WorkerError> for NodeError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_own_folder_are_given_away() {
+        let place = tempfile::tempdir().unwrap();
+        let (own, other) = (place.path().join("own"), place.path().join("other"));
+        fs::create_dir_all(own.join("part")).unwrap();
+        fs::create_dir(&other).unwrap();
+        for file in [own.join("part/a"), other.join("b")] {
+            fs::write(file, "").unwrap();
+        }
+        std::os::unix::fs::symlink(other.join("b"), own.join("link")).unwrap();
+        assert!(is_inside(&own.join("part/a"), &own));
+        let outside = ["link", "../other/b", "part", "none"];
+        for name in outside {
+            assert!(!is_inside(&own.join(name), &own), "{name}");
+        }
+    }
+}

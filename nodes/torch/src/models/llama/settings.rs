@@ -8,7 +8,7 @@ use crate::models::config::{ConfigError, divides, from_object, parse, positive, 
 const MODEL: &str = "config.json of the language model";
 
 /// `model_type` of LLaMA, and of LLaVA over each decoder.
-const LLAMA: [&str; 3] = ["llama", "llava", "llava_llama"];
+const LLAMA: [&str; 4] = ["llama", "llava", "llava_llama", "llava_self_filter"];
 const MISTRAL: [&str; 2] = ["mistral", "llava_mistral"];
 const QWEN2: [&str; 2] = ["qwen2", "llava_qwen"];
 

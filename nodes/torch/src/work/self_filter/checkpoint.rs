@@ -80,11 +80,7 @@ pub(super) fn save(
     weights::write(&tensors, &folder, SHARD, &mut give)?;
 
     let old = config_json(&settings.vlm)?;
-    let new =
-        config::of_saved(&old, &tensors, settings, save).map_err(|source| WorkError::Model {
-            folder: settings.vlm.clone(),
-            source: Box::new(source),
-        })?;
+    let new = config::of_saved(&old, &tensors, settings, save)?;
     let mut put = |name: &str, content: &str| {
         let path = folder.join(name);
         fs::write(&path, content).map_err(cannot_write(&path))?;

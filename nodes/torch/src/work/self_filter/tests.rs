@@ -108,7 +108,11 @@ impl Run {
 
     pub(super) fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
         let mut events = Recorded::default();
-        open(self.config.clone(), Device::Cpu)?.table(inputs, None, &mut events)?;
+        open(self.config.clone(), Device::Cpu)?.table(
+            inputs,
+            Some(self.folder.path()),
+            &mut events,
+        )?;
         Ok(events)
     }
 

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 use super::Save;
 use crate::models::llava::LlavaConfig;
 use crate::work::self_filter::settings::Settings;
+use crate::work::{WorkError, in_model};
 
 /// The file's text. Which names LLaVA reads: `llava/model/llava_arch.py` and `llava/model/builder.py` of its version 1.2.
 pub(super) fn of_saved(
@@ -13,9 +14,10 @@ pub(super) fn of_saved(
     tensors: &[(&str, &Tensor)],
     settings: &Settings,
     save: &Save,
-) -> Result<String, serde_json::Error> {
-    let mut config: Map<String, Json> = serde_json::from_str(old)?;
-    let told: LlavaConfig = serde_json::from_str(old)?;
+) -> Result<String, WorkError> {
+    let folder = &settings.vlm;
+    let told = LlavaConfig::from_json(old).map_err(in_model(folder))?;
+    let mut config: Map<String, Json> = serde_json::from_str(old).map_err(in_model(folder))?;
     let (model_type, architecture) = names(config.get("model_type").and_then(Json::as_str));
     let kind = match settings.precision.kind() {
         Kind::BFloat16 => "bfloat16",
