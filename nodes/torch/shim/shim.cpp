@@ -7,7 +7,6 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/ones.h>
@@ -128,8 +127,8 @@ struct Gated : torch::autograd::Function<Gated> {
   }
 };
 
-// -log softmax(scores)[target] in float32 for every row. Works on some rows at a time, so that nothing of the size of the scores stands
-// beside them but their gradient.
+// -log softmax(scores)[target] in float32 for every row. Works on some rows at a time and writes the scores' gradient over them, so that
+// nothing of their size stands beside them: who made the scores must not need them any more.
 struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
   static constexpr int64_t ROWS = 64;
 
@@ -150,7 +149,7 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
     const auto saved = context->get_saved_variables();
     const auto &scores = saved[0], &targets = saved[1];
     const auto rows = scores.size(0);
-    const auto gradient = at::empty_like(scores);
+    const auto gradient = scores.detach();
     for (int64_t start = 0; start < rows; start += ROWS) {
       const auto count = std::min(ROWS, rows - start);
       auto part = at::softmax(scores.narrow(0, start, count), -1, at::kFloat);
@@ -206,7 +205,7 @@ char* trommel_gated(at::Tensor* gate, at::Tensor* up, at::Tensor* down, at::Tens
   return caught([&] { *result = new at::Tensor(Gated::apply(*gate, *up, *down)); });
 }
 
-// Cross entropy of `scores` [N, classes] and `targets` int64 [N], differentiable by the scores -> float32 [N].
+// Cross entropy of `scores` [N, classes] and `targets` int64 [N], differentiable by the scores, which the backward pass uses up -> float32 [N].
 char* trommel_cross_entropy(at::Tensor* scores, at::Tensor* targets, at::Tensor** result) {
   return caught([&] { *result = new at::Tensor(CrossEntropy::apply(*scores, *targets)); });
 }

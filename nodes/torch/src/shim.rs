@@ -144,8 +144,8 @@ pub fn gated(gate: &Tensor, up: &Tensor, down: &Tensor) -> Tensor {
     owned(result).expect("a result where there is no error")
 }
 
-/// -log softmax(scores) at the targets. `scores` `[N, classes]`, `targets` int64 `[N]` -> float32 `[N]`. Beside the scores nothing of their
-/// size is made but their gradient.
+/// -log softmax(scores) at the targets. `scores` `[N, classes]`, `targets` int64 `[N]` -> float32 `[N]`. The backward pass
+/// writes the gradient over the scores, which must be another operation's result that nothing else reads.
 pub fn cross_entropy(scores: &Tensor, targets: &Tensor) -> Tensor {
     let mut result = std::ptr::null_mut();
     // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
