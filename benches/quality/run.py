@@ -22,7 +22,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 QUICKSTART = HERE.parent.parent / "examples" / "quickstart"
 sys.path.insert(0, str(HERE.parent))
-from torch_env import TorchEnvironment  # noqa: E402
+from torch_env import TOKENIZER, TorchEnvironment  # noqa: E402
 
 REPORTED = [101, 102, 103, 104, 105]
 EXPLORED = 51
@@ -120,7 +120,7 @@ def name_of(seed, rate, epochs):
 def install_sentencepiece(torch):
     """What LLaMA's tokenizer is read with."""
     if not list(torch.site().glob("sentencepiece-*")):
-        torch.pip("sentencepiece==0.2.0")
+        torch.pip(f"sentencepiece=={TOKENIZER['sentencepiece']}")
 
 
 def main():
