@@ -220,25 +220,16 @@ char* trommel_flash(at::Tensor* q, at::Tensor* k, at::Tensor* v, at::Tensor* sta
   });
 }
 
-// Bytes of a CUDA device: {allocated now, allocated at the most, reserved now, reserved at the most, free, total}.
+// Bytes of a CUDA device: in tensors of this process, held by it, and held by nobody.
 char* trommel_memory(int8_t device, uint64_t* bytes) {
   return caught([&] {
     auto* allocator = c10::getDeviceAllocator(c10::DeviceType::CUDA);
     const auto stats = allocator->getDeviceStats(device);
     const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-    const auto [free, total] = allocator->getMemoryInfo(device);
     bytes[0] = stats.allocated_bytes[all].current;
-    bytes[1] = stats.allocated_bytes[all].peak;
-    bytes[2] = stats.reserved_bytes[all].current;
-    bytes[3] = stats.reserved_bytes[all].peak;
-    bytes[4] = free;
-    bytes[5] = total;
+    bytes[1] = stats.reserved_bytes[all].current;
+    bytes[2] = allocator->getMemoryInfo(device).first;
   });
-}
-
-// Forgets the most that was allocated so far.
-char* trommel_reset_peak(int8_t device) {
-  return caught([&] { c10::getDeviceAllocator(c10::DeviceType::CUDA)->resetPeakStats(device); });
 }
 
 }  // extern "C"

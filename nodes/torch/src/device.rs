@@ -1,4 +1,4 @@
-//! Where tensors live: the choice between CPU and GPU, libtorch's CUDA half, its environment, and the number of threads.
+//! Where tensors live: the choice between CPU and GPU, libtorch's CUDA half, its environment, the number of threads and the memory that is free.
 
 use std::fs;
 use std::io;
@@ -12,6 +12,8 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::{Cuda, Device, Tensor};
 use thiserror::Error;
 use trommel_engine::worker::ENVIRONMENT;
+
+use crate::shim;
 
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
@@ -163,6 +165,31 @@ fn running_folder() -> Option<PathBuf> {
     Path::new(path).parent().map(Path::to_path_buf)
 }
 
+/// Bytes that are free on a device, of a CPU those that the process may still have.
+pub fn free_memory(device: Device) -> u64 {
+    match shim::memory(device) {
+        Some(memory) => memory.free + memory.reserved.saturating_sub(memory.allocated),
+        None => available_memory(),
+    }
+}
+
+fn available_memory() -> u64 {
+    let number = |text: String| text.trim().parse::<u64>().ok();
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        let kib = line.trim().strip_suffix("kB")?.trim();
+        Some(1024 * kib.parse::<u64>().ok()?)
+    });
+    let limit = read("/sys/fs/cgroup/memory.max").and_then(number);
+    let used = read("/sys/fs/cgroup/memory.current").and_then(number);
+    let group = limit
+        .zip(used)
+        .map(|(limit, used)| limit.saturating_sub(used));
+    let known = machine.into_iter().chain(group);
+    known.min().unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +225,11 @@ mod tests {
         assert_eq!(Tensor::from(1).size(), [0_i64; 0]);
         let folder = running_folder().unwrap();
         assert!(folder.join("libtorch_cpu.so").exists(), "{folder:?}");
+    }
+
+    #[test]
+    fn the_machine_has_some_memory() {
+        let free = available_memory();
+        assert!(free > 1 << 20 && free < 1 << 50, "{free}");
     }
 }

@@ -12,7 +12,7 @@ use trommel_engine::table::{decode_stream, encode_stream};
 use trommel_engine::worker::protocol::{PROTOCOL, Request, Response, read_frame, write_frame};
 
 use crate::device;
-use crate::work::{self, Events, Session, WorkError};
+use crate::work::{self, Events, Session, TableJob, WorkError};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -90,14 +90,12 @@ impl<W: Write> Server<'_, W> {
                         to: &mut *self.to,
                         session,
                     };
-                    match guarded(|| {
-                        let folder = folder.as_deref();
-                        if dry_run {
-                            open.dry_run(&inputs, folder, &mut outbox)
-                        } else {
-                            open.table(&inputs, folder, &mut outbox)
-                        }
-                    }) {
+                    let job = TableJob {
+                        inputs: &inputs,
+                        folder: folder.as_deref(),
+                        dry_run,
+                    };
+                    match guarded(|| open.table(&job, &mut outbox)) {
                         Ok(()) => {
                             self.sessions.insert(session, open);
                             self.send(&Response::Done { session }, &[])

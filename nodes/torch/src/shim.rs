@@ -48,7 +48,6 @@ unsafe extern "C" {
         result: *mut Raw,
     ) -> *mut c_char;
     fn trommel_memory(device: i8, bytes: *mut u64) -> *mut c_char;
-    fn trommel_reset_peak(device: i8) -> *mut c_char;
 }
 
 /// Gradients of `output` by `inputs`, given that of `output`, of the same shape; none where `output` does not depend on the input. The
@@ -129,38 +128,29 @@ pub fn adamw(update: &Update<'_>, rates: Rates) {
 
 /// x / rms(x), rounded to the type of `x`, times `weight` `[hidden]`. `x` `[.., hidden]` -> as `x`. Keeps `x` alone for the backward pass.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
-    let mut result = std::ptr::null_mut();
-    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
-    check(unsafe { trommel_rms_norm(raw(x), raw(weight), eps, &raw mut result) });
-    owned(result).expect("a result where there is no error")
+    // SAFETY: see `made`.
+    made(|result| unsafe { trommel_rms_norm(raw(x), raw(weight), eps, result) })
 }
 
 /// The end of a gated MLP: (silu(gate) ⊙ up) Wᵀ. `gate`, `up` `[M, inner]`, `down` `[out, inner]` -> `[M, out]`. Keeps gate and up for the
 /// backward pass, not their product.
 pub fn gated(gate: &Tensor, up: &Tensor, down: &Tensor) -> Tensor {
-    let mut result = std::ptr::null_mut();
-    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
-    check(unsafe { trommel_gated(raw(gate), raw(up), raw(down), &raw mut result) });
-    owned(result).expect("a result where there is no error")
+    // SAFETY: see `made`.
+    made(|result| unsafe { trommel_gated(raw(gate), raw(up), raw(down), result) })
 }
 
 /// -log softmax(scores) at the targets. `scores` `[N, classes]`, `targets` int64 `[N]` -> float32 `[N]`. The backward pass
 /// writes the gradient over the scores, which must be another operation's result that nothing else reads.
 pub fn cross_entropy(scores: &Tensor, targets: &Tensor) -> Tensor {
-    let mut result = std::ptr::null_mut();
-    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
-    check(unsafe { trommel_cross_entropy(raw(scores), raw(targets), &raw mut result) });
-    owned(result).expect("a result where there is no error")
+    // SAFETY: see `made`.
+    made(|result| unsafe { trommel_cross_entropy(raw(scores), raw(targets), result) })
 }
 
 /// y = x Wᵀ + b on the CPU in float32, by oneDNN: `rows` `[M, in]`, `weight` `[out, in]`, `bias` `[out]` -> `[M, out]`. Differentiable.
 pub fn linear(rows: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    let mut result = std::ptr::null_mut();
     let bias = bias.map_or(std::ptr::null_mut(), raw);
-    // SAFETY: the pointers are of tensors that live through the call, or null for none; there is room for one result.
-    let words = unsafe { trommel_linear(raw(rows), raw(weight), bias, &raw mut result) };
-    check(words);
-    owned(result).expect("a result where there is no error")
+    // SAFETY: see `made`; null stands for no bias.
+    made(|result| unsafe { trommel_linear(raw(rows), raw(weight), bias, result) })
 }
 
 /// Causal attention within each of the samples that lie end to end, on a CUDA device in 16 bits. `q`, `k`, `v`: `[tokens, heads, width]`
@@ -173,20 +163,8 @@ pub fn flash_attention(
     starts: &Tensor,
     longest: i64,
 ) -> Tensor {
-    let mut result = std::ptr::null_mut();
-    // SAFETY: the pointers are of tensors that live through the call; there is room for one result.
-    let words = unsafe {
-        trommel_flash(
-            raw(q),
-            raw(k),
-            raw(v),
-            raw(starts),
-            longest,
-            &raw mut result,
-        )
-    };
-    check(words);
-    owned(result).expect("a result where there is no error")
+    // SAFETY: see `made`.
+    made(|result| unsafe { trommel_flash(raw(q), raw(k), raw(v), raw(starts), longest, result) })
 }
 
 /// Whether [`flash_attention`] takes tensors of this kind on this device.
@@ -194,55 +172,39 @@ pub fn has_flash(kind: Kind, device: Device) -> bool {
     matches!(device, Device::Cuda(_)) && matches!(kind, Kind::BFloat16 | Kind::Half)
 }
 
-/// Memory of a CUDA device, in bytes. `allocated` and `reserved` are this process's.
+/// Memory of a CUDA device, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
+    /// In tensors of this process.
     pub allocated: u64,
-    /// The most since [`reset_peak`].
-    pub allocated_peak: u64,
+    /// Held by this process, for tensors that are there or to come.
     pub reserved: u64,
-    pub reserved_peak: u64,
+    /// Held by nobody.
     pub free: u64,
-    pub total: u64,
 }
 
 /// None: the device is no GPU.
 pub fn memory(device: Device) -> Option<Memory> {
-    let index = index(device)?;
-    let mut bytes = [0_u64; 6];
-    // SAFETY: there is room for the six numbers.
-    check(unsafe { trommel_memory(index, bytes.as_mut_ptr()) });
-    let [
-        allocated,
-        allocated_peak,
-        reserved,
-        reserved_peak,
-        free,
-        total,
-    ] = bytes;
+    let Device::Cuda(index) = device else {
+        return None;
+    };
+    let mut bytes = [0_u64; 3];
+    // SAFETY: there is room for the three numbers.
+    check(unsafe { trommel_memory(i8::try_from(index).ok()?, bytes.as_mut_ptr()) });
+    let [allocated, reserved, free] = bytes;
     Some(Memory {
         allocated,
-        allocated_peak,
         reserved,
-        reserved_peak,
         free,
-        total,
     })
 }
 
-/// From here on the peak is counted anew.
-pub fn reset_peak(device: Device) {
-    if let Some(index) = index(device) {
-        // SAFETY: nothing but a number goes in.
-        check(unsafe { trommel_reset_peak(index) });
-    }
-}
-
-fn index(device: Device) -> Option<i8> {
-    match device {
-        Device::Cuda(index) => i8::try_from(index).ok(),
-        _ => None,
-    }
+/// The one tensor that `call` makes: it is given a place for its pointer. Pointers to tensors that live through the call are safe to
+/// hand over in it.
+fn made(call: impl FnOnce(*mut Raw) -> *mut c_char) -> Tensor {
+    let mut result = std::ptr::null_mut();
+    check(call(&raw mut result));
+    owned(result).expect("a result where there is no error")
 }
 
 fn raw(tensor: &Tensor) -> Raw {

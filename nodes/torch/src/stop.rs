@@ -1,18 +1,18 @@
 //! How long work ends before it is done: asked to, it saves what it has; where the engine is gone, there is nobody to work for.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::SigId;
 use signal_hook::consts::SIGTERM;
 
-/// Whether some work listens.
-static LISTENING: AtomicBool = AtomicBool::new(false);
+/// Whether no work listens.
+static IDLE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// Whether the process was asked to end (SIGTERM) while this was held.
+/// Whether the process was asked to end (SIGTERM) while this was held. At any other time it ends when it is asked to.
 pub struct Asked {
     flag: Arc<AtomicBool>,
     id: SigId,
@@ -20,9 +20,15 @@ pub struct Asked {
 
 impl Asked {
     pub fn listen() -> io::Result<Self> {
+        // A signal that was listened to once is ignored afterwards, unless it is said what becomes of it then.
+        static ENDS: OnceLock<()> = OnceLock::new();
+        if ENDS.get().is_none() {
+            signal_hook::flag::register_conditional_default(SIGTERM, IDLE.clone())?;
+            let _ = ENDS.set(());
+        }
         let flag = Arc::new(AtomicBool::new(false));
         let id = signal_hook::flag::register(SIGTERM, flag.clone())?;
-        LISTENING.store(true, Ordering::Relaxed);
+        IDLE.store(false, Ordering::SeqCst);
         Ok(Self { flag, id })
     }
 
@@ -33,7 +39,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        LISTENING.store(false, Ordering::Relaxed);
+        IDLE.store(true, Ordering::SeqCst);
         signal_hook::low_level::unregister(self.id);
     }
 }
@@ -51,7 +57,7 @@ pub fn end_with_engine() {
                 _ => return,
             }
         }
-        while !LISTENING.load(Ordering::Relaxed) {
+        while IDLE.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(50));
         }
         std::process::exit(0);

@@ -8,6 +8,8 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 use trommel_checkpoint::{Checkpoint, Dtype, TensorView};
 
+pub mod write;
+
 /// Every tensor of one checkpoint that a model needs and could not have.
 #[derive(Debug, Error)]
 #[error("the weights in {path:?} do not fit the model:{}", lines(.problems))]

@@ -59,7 +59,7 @@ impl PatchFeatures {
             wanted: layer,
         };
         let layers = config.layers_until(layer).ok_or(error)?;
-        let numbers = (patches(&config) * config.hidden_size) as usize * source.count();
+        let numbers = (config.patches() * config.hidden_size) as usize * source.count();
         let fits = numbers * tower.kind().elt_size_in_bytes() <= room;
         Ok(Self {
             config,
@@ -80,7 +80,7 @@ impl PatchFeatures {
 
     /// Patches of an image.
     pub fn patches(&self) -> i64 {
-        patches(&self.config)
+        self.config.patches()
     }
 
     /// The features of these images, `[patches, width]` each, in the given kind. An image asked for twice is computed once.
@@ -120,10 +120,6 @@ impl PatchFeatures {
             }
         }
     }
-}
-
-fn patches(config: &ClipVisionConfig) -> i64 {
-    (config.image_size / config.patch_size).pow(2)
 }
 
 fn compute(

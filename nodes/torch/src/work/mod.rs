@@ -37,21 +37,17 @@ pub trait RowWork {
 
 /// Work on whole tables.
 pub trait TableWork {
-    /// `folder`: where the work may keep what it has on its way, and finds what was kept there before.
-    fn table(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError>;
+    fn table(&mut self, job: &TableJob<'_>, events: &mut dyn Events) -> Result<(), WorkError>;
+}
 
-    /// Makes everything ready, says in log lines what the work needs, and does not begin.
-    fn dry_run(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError>;
+/// What is to be done on tables.
+#[derive(Debug, Clone, Copy)]
+pub struct TableJob<'a> {
+    pub inputs: &'a [TableInput],
+    /// Where the work may keep what it has on its way, and finds what was kept there before.
+    pub folder: Option<&'a Path>,
+    /// Everything is to be made ready and what the work needs told in log lines, and no more.
+    pub dry_run: bool,
 }
 
 /// As many rows as were given; a failed one is null in every column.
@@ -101,28 +97,9 @@ impl Session {
         }
     }
 
-    pub fn table(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError> {
+    pub fn table(&mut self, job: &TableJob<'_>, events: &mut dyn Events) -> Result<(), WorkError> {
         match self {
-            Self::Table(work) => work.table(inputs, folder, events),
-            Self::Rows(_) => Err(WorkError::Request {
-                wanted: "`rows`, not `table`",
-            }),
-        }
-    }
-
-    pub fn dry_run(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError> {
-        match self {
-            Self::Table(work) => work.dry_run(inputs, folder, events),
+            Self::Table(work) => work.table(job, events),
             Self::Rows(_) => Err(WorkError::Request {
                 wanted: "`rows`, not `table`",
             }),

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use tch::Device;
 use trommel_engine::worker::protocol::TableInput;
 
-use super::{Events, Session, TableWork, WorkError, read_settings};
+use super::{Events, Session, TableJob, TableWork, WorkError, read_settings};
 use crate::device;
 use crate::stop::Asked;
 use crate::train::{FeatureTable, LogRow, Trainer};
@@ -46,16 +46,13 @@ struct SelfFilter {
 }
 
 impl TableWork for SelfFilter {
-    fn table(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError> {
-        let asked = Asked::listen().map_err(|source| WorkError::Signal { source })?;
-        let temporary = std::env::temp_dir();
-        let mut trainer = self.ready(inputs, folder.unwrap_or(&temporary), events)?;
-        let log = self.train(&mut trainer, folder, &asked, events)?;
+    fn table(&mut self, job: &TableJob<'_>, events: &mut dyn Events) -> Result<(), WorkError> {
+        let (temporary, folder) = (std::env::temp_dir(), job.folder);
+        let mut trainer = self.ready(job.inputs, folder.unwrap_or(&temporary), events)?;
+        if job.dry_run {
+            return Ok(());
+        }
+        let log = self.train(&mut trainer, folder, events)?;
         if log.iter().all(|row| row.label_tokens == 0) {
             return Err(WorkError::NoLabels {
                 max_length: self.settings.max_length,
@@ -64,17 +61,6 @@ impl TableWork for SelfFilter {
         events.push("score_net", &ports::score_net(&trainer.score_net())?)?;
         events.push("log", &ports::log(&log)?)?;
         checkpoint::save(&self.settings, &trainer, folder, events)
-    }
-
-    fn dry_run(
-        &mut self,
-        inputs: &[TableInput],
-        folder: Option<&Path>,
-        events: &mut dyn Events,
-    ) -> Result<(), WorkError> {
-        let temporary = std::env::temp_dir();
-        self.ready(inputs, folder.unwrap_or(&temporary), events)?;
-        Ok(())
     }
 }
 
@@ -124,9 +110,10 @@ impl SelfFilter {
         &self,
         trainer: &mut Trainer,
         folder: Option<&Path>,
-        asked: &Asked,
         events: &mut dyn Events,
     ) -> Result<Vec<LogRow>, WorkError> {
+        // Before this there is nothing to save, and who asks the process to end ends it at once.
+        let asked = Asked::listen().map_err(|source| WorkError::Signal { source })?;
         let mut log = match folder {
             Some(folder) => saves::resume(folder, trainer, events)?,
             None => Vec::new(),

@@ -15,6 +15,7 @@ use trommel_checkpoint::{Checkpoint, CheckpointError, Dtype, SafetensorsWriter, 
 
 use super::settings::SaveEvery;
 use crate::train::{LogRow, Progress, Snapshot, Trainer};
+use crate::weights::write::{put, spec};
 use crate::work::error::words;
 use crate::work::{Events, WorkError};
 
@@ -194,35 +195,26 @@ fn write(folder: &Path, state: &State, mut snapshot: Snapshot) -> Result<(), Che
     for path in &old[..old.len().saturating_sub(1)] {
         let _ = fs::remove_file(path);
     }
-    let text = serde_json::to_vec(state).unwrap_or_default();
+    let text = serde_json::to_vec(state).expect("numbers alone");
     let mut specs = vec![TensorSpec {
         name: STATE.to_owned(),
         dtype: Dtype::U8,
         shape: vec![text.len()],
     }];
-    specs.extend(snapshot.tensors().map(|tensor| TensorSpec {
-        name: tensor.name.clone(),
-        dtype: Dtype::F32,
-        shape: tensor.value.size().iter().map(|&n| n as usize).collect(),
-    }));
+    specs.extend(
+        snapshot
+            .tensors()
+            .map(|tensor| spec(&tensor.name, &tensor.value)),
+    );
     let path = folder.join(format!("{PREFIX}{:09}{ENDING}", state.step));
     let mut file = SafetensorsWriter::create(&path, specs, &[].into())?;
     file.write(STATE, &text)?;
     while let Some(block) = snapshot.next_block() {
         for tensor in block {
-            let bytes = bytes(&tensor.value);
-            file.write(&tensor.name, &bytes)?;
+            put(&mut file, &tensor.name, &tensor.value)?;
         }
     }
     file.finish()
-}
-
-/// Little-endian, as the machine has them.
-fn bytes(tensor: &Tensor) -> Vec<u8> {
-    let flat = tensor.contiguous().view(-1);
-    let mut bytes = vec![0; flat.numel() * flat.kind().elt_size_in_bytes()];
-    flat.copy_data_u8(&mut bytes, flat.numel());
-    bytes
 }
 
 /// The states in a folder, the oldest first.

@@ -18,8 +18,8 @@ use trommel_engine::table::list_of_floats;
 use trommel_engine::worker::protocol::TableInput;
 
 use super::open;
-use crate::work::WorkError;
 use crate::work::testing::{Recorded, image_paths, read_json, roots, stored};
+use crate::work::{TableJob, WorkError};
 
 mod refused;
 mod resumed;
@@ -109,11 +109,12 @@ impl Run {
 
     pub(super) fn train(&self, inputs: &[TableInput]) -> Result<Recorded, WorkError> {
         let mut events = Recorded::default();
-        open(self.config.clone(), Device::Cpu)?.table(
+        let job = TableJob {
             inputs,
-            Some(self.folder.path()),
-            &mut events,
-        )?;
+            folder: Some(self.folder.path()),
+            dry_run: false,
+        };
+        open(self.config.clone(), Device::Cpu)?.table(&job, &mut events)?;
         Ok(events)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn described(rows: &[ScoreNetRow]) -> String {
         });
     let features = features.collect();
     let text = serde_json::to_string_pretty(&Description { features });
-    text.unwrap_or_default() + "\n"
+    text.expect("names and numbers") + "\n"
 }
 
 /// The weights of a saved score net in the order of `features`, where the folder says what they belong to; else as they stand.

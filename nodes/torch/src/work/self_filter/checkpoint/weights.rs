@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use tch::{Device, Kind, Tensor, no_grad};
-use trommel_checkpoint::{Dtype, SafetensorsWriter, TensorSpec};
+use tch::Tensor;
+use trommel_checkpoint::SafetensorsWriter;
 
 use super::cannot_write;
+use crate::weights::write::{bytes_of, put, spec};
 use crate::work::{WorkError, in_model};
 
 type Named<'a> = (&'a str, &'a Tensor);
@@ -69,46 +70,23 @@ fn split<'t, 'a>(tensors: &'t [Named<'a>], most: usize) -> Vec<&'t [Named<'a>]> 
     shards
 }
 
-fn bytes_of(tensor: &Tensor) -> usize {
-    tensor.numel() * tensor.kind().elt_size_in_bytes()
-}
-
 pub(super) fn write_file(tensors: &[Named<'_>], path: &Path) -> Result<(), WorkError> {
-    let specs = tensors.iter().map(|(name, tensor)| TensorSpec {
-        name: (*name).to_owned(),
-        dtype: dtype(tensor.kind()),
-        shape: tensor
-            .size()
-            .iter()
-            .map(|&extent| extent as usize)
-            .collect(),
-    });
+    let specs = tensors.iter().map(|(name, tensor)| spec(name, tensor));
     // `transformers` refuses a file that does not say this.
     let metadata = BTreeMap::from([("format".to_owned(), "pt".to_owned())]);
     let wrong = || in_model(path.parent().unwrap_or(path));
     let mut writer = SafetensorsWriter::create(path, specs.collect(), &metadata).map_err(wrong())?;
-    let mut bytes = Vec::new();
     for (name, tensor) in tensors {
-        let tensor = no_grad(|| tensor.detach().to_device(Device::Cpu).contiguous());
-        bytes.resize(bytes_of(&tensor), 0);
-        tensor.copy_data_u8(&mut bytes, tensor.numel());
-        writer.write(name, &bytes).map_err(wrong())?;
+        put(&mut writer, name, tensor).map_err(wrong())?;
     }
     writer.finish().map_err(wrong())
-}
-
-fn dtype(kind: Kind) -> Dtype {
-    match kind {
-        Kind::BFloat16 => Dtype::BF16,
-        Kind::Half => Dtype::F16,
-        Kind::Double => Dtype::F64,
-        _ => Dtype::F32,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use trommel_checkpoint::Checkpoint;
+
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -139,7 +117,7 @@ mod tests {
         assert_eq!(checkpoint.len(), named.len());
         for (name, tensor) in &named {
             let view = checkpoint.require(name).unwrap();
-            assert_eq!(view.dtype, dtype(tensor.kind()));
+            assert_eq!(view.dtype, spec(name, tensor).dtype);
             let found = Tensor::from_slice(&view.to_f32().unwrap());
             assert_eq!(found, tensor.to_kind(Kind::Float));
         }

@@ -9,7 +9,7 @@ use trommel_engine::worker::protocol::TableInput;
 
 use super::{Run, doubles, open, weights};
 use crate::work::testing::{Recorded, roots};
-use crate::work::{Events, WorkError};
+use crate::work::{Events, TableJob, WorkError};
 
 impl Run {
     /// Trains with a folder for what is saved; nobody listens any more after so many steps.
@@ -24,7 +24,12 @@ impl Run {
             after: steps,
         };
         let mut session = open(self.config.clone(), Device::Cpu).unwrap();
-        let result = session.table(inputs, Some(saves), &mut events);
+        let job = TableJob {
+            inputs,
+            folder: Some(saves),
+            dry_run: false,
+        };
+        let result = session.table(&job, &mut events);
         (events.heard, result)
     }
 }
