@@ -45,6 +45,12 @@ pub trait RowNode: Send {
     /// single column under its label, else its configuration key. Gives the port's own columns, one row a row.
     fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError>;
 
+    /// Told before a call of [`RowNode::rows`]: the rows of the call after that one, so that a process that does the work
+    /// need not wait for the engine in between. That call comes with these rows, or does not come.
+    fn ahead(&mut self, _rows: &RecordBatch, _context: &Context<'_>) -> Result<(), NodeError> {
+        Ok(())
+    }
+
     /// Called once after the last rows.
     fn close(&mut self, _context: &Context<'_>) {}
 }

@@ -24,6 +24,10 @@ pub struct Remote {
     program: Option<Arc<Program>>,
     timeout: Option<Duration>,
     open: Option<Open>,
+    /// Rows to be sent before those of the next call are answered.
+    told: Option<Vec<u8>>,
+    /// The rows of the next call were sent: only their answer is waited for.
+    sent: bool,
 }
 
 struct Open {
@@ -42,6 +46,8 @@ impl Remote {
             program: None,
             timeout: None,
             open: None,
+            told: None,
+            sent: false,
         }
     }
 
@@ -160,12 +166,16 @@ fn is_inside(file: &Path, folder: &Path) -> bool {
 impl RowNode for Remote {
     fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
         let mut open = self.session(context)?;
-        open.worker.send(
-            &Request::Rows {
-                session: open.session,
-            },
-            &encode_stream(rows)?,
-        )?;
+        let request = Request::Rows {
+            session: open.session,
+        };
+        if !std::mem::take(&mut self.sent) {
+            open.worker.send(&request, &encode_stream(rows)?)?;
+        }
+        if let Some(next) = self.told.take() {
+            open.worker.send(&request, &next)?;
+            self.sent = true;
+        }
         let (answer, body) = next(&mut open, self.patience(context), context)?;
         let Response::Rows { failed, .. } = answer else {
             return Err(open
@@ -183,6 +193,11 @@ impl RowNode for Remote {
             })
             .collect();
         Ok(RowOutput { columns, failed })
+    }
+
+    fn ahead(&mut self, rows: &RecordBatch, _: &Context<'_>) -> Result<(), NodeError> {
+        self.told = Some(encode_stream(rows)?);
+        Ok(())
     }
 
     fn close(&mut self, context: &Context<'_>) {

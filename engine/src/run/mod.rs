@@ -17,6 +17,7 @@ mod job;
 mod last;
 mod lookup;
 mod memory;
+mod missing;
 mod models;
 mod node_run;
 mod outputs;

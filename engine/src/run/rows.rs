@@ -1,7 +1,7 @@
 //! Runs a row-wise node chunk by chunk as its inputs come: chunks that the cache holds cost a look-up,
 //! and of the others only the rows that the node's identity has never computed are handed to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -11,15 +11,14 @@ use tempfile::TempDir;
 use super::arrange::{self, Quarantined};
 use super::chunk_input::{ChunkInput, Part};
 use super::job::{Did, Finished, Job};
+use super::missing::{Found, Missing};
 use super::row_failures::failed;
 use super::row_parts::{beside, check_aligned};
 use super::stream::Arrived;
 use super::{Event, RunError, lookup};
-use crate::cache::{
-    Cache, ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry,
-};
+use crate::cache::{ChunkEntry, Existence, Manifest, Piece, PortEntry, RowIndex, TableEntry};
 use crate::node::{RowFailure, RowNode, RowsOf, Work};
-use crate::table::{Chunk, Digest, RowDigest, Table};
+use crate::table::{Chunk, Digest, Table};
 
 /// A row-wise node's run so far.
 pub(super) struct RowRun {
@@ -35,18 +34,8 @@ pub(super) struct RowRun {
     quarantined: Vec<Quarantined>,
     computed: usize,
     started: Option<Instant>,
-    /// A chunk that was looked at and has rows to compute.
-    waiting: Option<Missing>,
-}
-
-/// A chunk that the cache does not hold.
-struct Missing {
-    input: ChunkInput,
-    key: Digest,
-    digests: Vec<RowDigest>,
-    /// The rows that were never computed; equal rows stand here once.
-    fresh: Vec<usize>,
-    position_of: HashMap<RowDigest, usize>,
+    /// Chunks that were looked at and have rows to compute: the next one, and one that its node was told of ahead.
+    waiting: VecDeque<Missing>,
 }
 
 /// Where a run stands when [`RowRun::advance`] returns.
@@ -72,7 +61,7 @@ impl RowRun {
             quarantined: Vec::new(),
             computed: 0,
             started: None,
-            waiting: None,
+            waiting: VecDeque::new(),
         }
     }
 
@@ -100,15 +89,18 @@ impl RowRun {
     pub(super) fn advance(&mut self, job: &Job<'_>, may_work: bool) -> Result<Step, RunError> {
         while self.pieces.len() < self.ready() {
             job.check_cancelled()?;
-            let Some(missing) = self.waiting.take() else {
-                match self.look_up(job)? {
-                    Some(missing) => self.waiting = Some(missing),
-                    None => continue,
+            let Some(missing) = self.waiting.pop_front() else {
+                match self.look_up(self.pieces.len(), job)? {
+                    Found::Stored(entry) => {
+                        self.check_fields(&entry.fields, job)?;
+                        self.give(entry.piece, 0, job);
+                    }
+                    Found::Missing(missing) => self.waiting.push_back(missing),
                 }
                 continue;
             };
             if !missing.fresh.is_empty() && !may_work {
-                self.waiting = Some(missing);
+                self.waiting.push_front(missing);
                 return Ok(Step::HasWork);
             }
             self.compute(&missing, job)?;
@@ -116,9 +108,9 @@ impl RowRun {
         Ok(Step::CaughtUp)
     }
 
-    /// The next chunk, if the cache has it; else what is missing of it.
-    fn look_up(&mut self, job: &Job<'_>) -> Result<Option<Missing>, RunError> {
-        let parts = self.parts();
+    /// A chunk that is there, if the cache has it; else what is missing of it.
+    fn look_up(&mut self, chunk: usize, job: &Job<'_>) -> Result<Found, RunError> {
+        let parts = self.parts(chunk);
         check_aligned(job.node, &parts)?;
         let input = ChunkInput::read(job.node, &parts, job.cache, true)?;
         let key = input.key(&self.base);
@@ -128,11 +120,8 @@ impl RowRun {
             job.cache.chunk(key)
         };
         if let Some(entry) = stored {
-            self.check_fields(&entry.fields, job)?;
-            self.give(entry.piece, 0, job);
-            return Ok(None);
+            return Ok(Found::Stored(entry));
         }
-        let digests = input.row_digests()?;
         let identity = self.identity;
         let index = self.index.get_or_insert_with(|| {
             if job.forced {
@@ -141,25 +130,29 @@ impl RowRun {
                 RowIndex::load(job.cache, identity)
             }
         });
-        let mut fresh = Vec::new();
-        let mut position_of = HashMap::new();
-        for (row, digest) in digests.iter().enumerate() {
-            if index.find(digest).is_none() && !position_of.contains_key(digest) {
-                position_of.insert(*digest, fresh.len());
-                fresh.push(row);
-            }
-        }
-        Ok(Some(Missing {
-            input,
-            key,
-            digests,
-            fresh,
-            position_of,
-        }))
+        Ok(Found::Missing(Missing::of(input, key, index)?))
     }
 
-    fn parts(&self) -> Vec<Part<'_>> {
-        let chunk = self.pieces.len();
+    /// What is missing of the chunk behind `missing`, where the node can begin with it: it is there, and none of its rows is
+    /// one that `missing` is about to give.
+    fn look_ahead(
+        &mut self,
+        missing: &Missing,
+        job: &Job<'_>,
+    ) -> Result<Option<Missing>, RunError> {
+        let chunk = self.pieces.len() + 1;
+        if chunk >= self.ready() {
+            return Ok(None);
+        }
+        Ok(match self.look_up(chunk, job)? {
+            Found::Missing(next) if !next.fresh.is_empty() && !next.shares_with(missing) => {
+                Some(next)
+            }
+            _ => None,
+        })
+    }
+
+    fn parts(&self, chunk: usize) -> Vec<Part<'_>> {
         let inputs = self.inputs.iter();
         inputs
             .map(|input| Part {
@@ -185,7 +178,7 @@ impl RowRun {
             }
         }
         let index = self.index.get_or_insert_with(RowIndex::default);
-        let batch = assemble(missing, computed, index, cache)?;
+        let batch = missing.assemble(computed, index, cache)?;
         let stored = cache.put(&batch)?;
         let positions: Vec<usize> = failed_rows.iter().map(|(row, _)| *row).collect();
         index.publish(
@@ -202,7 +195,7 @@ impl RowRun {
             let piece = stored.piece.clone();
             cache.put_chunk(missing.key, &ChunkEntry { fields, piece })?;
         } else {
-            let quarantined = failed(job.node, &failed_rows, self.parts()[0])?;
+            let quarantined = failed(job.node, &failed_rows, self.parts(self.pieces.len())[0])?;
             self.quarantined.extend(quarantined);
         }
         self.give(stored.piece, missing.fresh.len(), job);
@@ -235,6 +228,8 @@ impl RowRun {
         if rows.is_empty() {
             return Ok((None, Vec::new()));
         }
+        // Looked up before the node works, so that it need not wait for that either.
+        let next = self.look_ahead(missing, job)?;
         if self.worker.is_none() {
             let Work::Rows(worker) = job.node.config.build()? else {
                 return Err(job.wrong_sort());
@@ -245,7 +240,11 @@ impl RowRun {
             return Err(RunError::new("the node is closed"));
         };
         let context = job.context(scratch.path());
-        let batch = missing.input.batch(rows)?;
+        if let Some(next) = next {
+            worker.ahead(&next.batch()?, &context)?;
+            self.waiting.push_back(next);
+        }
+        let batch = missing.batch()?;
         let output = job.patiently(|| Ok(worker.rows(&batch, &context)?))?;
         let node = job.node;
         if output.columns.num_rows() != rows.len() {
@@ -277,7 +276,7 @@ impl RowRun {
         if let RowsOf::Input(key) = node.contract.ports[0].rows
             && let Some(position) = node.inputs.iter().position(|i| i.need.key == key)
         {
-            let rows_of = self.parts()[position];
+            let rows_of = self.parts(chunk)[position];
             let (fields, columns) = beside(rows_of, own, job.cache.columns(&piece));
             let rows = piece.rows;
             job.stream.push(0, &fields, Chunk { rows, columns });
@@ -358,38 +357,4 @@ impl RowRun {
         };
         job.done(tables, full, given, &did)
     }
-}
-
-/// The rows of a chunk, out of those just computed and those that lie in older objects.
-fn assemble(
-    missing: &Missing,
-    computed: Option<RecordBatch>,
-    index: &RowIndex,
-    cache: &Cache,
-) -> Result<RecordBatch, RunError> {
-    if missing.fresh.len() == missing.digests.len()
-        && let Some(batch) = computed
-    {
-        return Ok(batch);
-    }
-    let mut sources: Vec<RecordBatch> = computed.into_iter().collect();
-    let mut source_of: HashMap<Digest, usize> = HashMap::new();
-    let mut places = Vec::with_capacity(missing.digests.len());
-    for digest in &missing.digests {
-        if let Some(&position) = missing.position_of.get(digest) {
-            places.push((0, position));
-        } else if let Some(place) = index.find(digest) {
-            let source = match source_of.get(&place.object) {
-                Some(&source) => source,
-                None => {
-                    sources.push(cache.object(place.object)?);
-                    source_of.insert(place.object, sources.len() - 1);
-                    sources.len() - 1
-                }
-            };
-            places.push((source, place.row));
-        }
-    }
-    let sources: Vec<&RecordBatch> = sources.iter().collect();
-    Ok(arrow::compute::interleave_record_batch(&sources, &places)?)
 }

@@ -41,6 +41,9 @@ pub(crate) struct StepsConfig {
     after: Option<String>,
     #[serde(default)]
     fails: bool,
+    /// After so many chunks the numbers begin anew.
+    #[serde(default)]
+    again_after: Option<usize>,
 }
 
 impl Kind for Steps {
@@ -70,7 +73,8 @@ impl TableNode for StepsConfig {
             if let Some(name) = &self.after {
                 wait_for(name, chunk, context)?;
             }
-            outputs.push("rows", rows(chunk)?)?;
+            let first = self.again_after.map_or(chunk, |count| chunk % count);
+            outputs.push("rows", rows(chunk, first)?)?;
         }
         if self.fails {
             return Err(NodeError::new("the last row is broken"));
@@ -91,8 +95,9 @@ fn wait_for(name: &str, count: usize, context: &Context<'_>) -> Result<(), NodeE
     Ok(())
 }
 
-fn rows(chunk: usize) -> Result<RecordBatch, NodeError> {
-    let numbers = chunk * CHUNK_ROWS..(chunk + 1) * CHUNK_ROWS;
+fn rows(chunk: usize, first: usize) -> Result<RecordBatch, NodeError> {
+    let of = |chunk: usize| chunk * CHUNK_ROWS..(chunk + 1) * CHUNK_ROWS;
+    let (numbers, values) = (of(chunk), of(first));
     let keys = numbers.clone().map(|n| (n as u128).to_le_bytes());
     let columns: [(&str, ArrayRef); 3] = [
         (KEY, Arc::new(FixedSizeBinaryArray::try_from_iter(keys)?)),
@@ -104,7 +109,7 @@ fn rows(chunk: usize) -> Result<RecordBatch, NodeError> {
         ),
         (
             "n",
-            Arc::new(Float64Array::from_iter_values(numbers.map(|n| n as f64))),
+            Arc::new(Float64Array::from_iter_values(values.map(|n| n as f64))),
         ),
     ];
     Ok(RecordBatch::try_from_iter(columns)?)
@@ -126,6 +131,9 @@ pub(crate) struct DoubleConfig {
     /// Works until it is stopped.
     #[serde(default)]
     endless: bool,
+    /// What it was told ahead: first what the next call must bring, then what the call after that must.
+    #[serde(skip)]
+    told: [Option<RecordBatch>; 2],
 }
 
 impl Kind for Double {
@@ -150,6 +158,12 @@ impl Kind for Double {
 }
 
 impl RowNode for DoubleConfig {
+    fn ahead(&mut self, rows: &RecordBatch, _: &Context<'_>) -> Result<(), NodeError> {
+        call(&format!("{} ahead", self.name));
+        self.told[1] = Some(rows.clone());
+        Ok(())
+    }
+
     fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
         if self.broken {
             return Err(NodeError::new("this never works"));
@@ -157,6 +171,10 @@ impl RowNode for DoubleConfig {
         if call(&self.name) <= self.passing {
             return Err(NodeError::new("busy").transient());
         }
+        if self.told[0].take().is_some_and(|told| told != *rows) {
+            return Err(NodeError::new("other rows than were told ahead"));
+        }
+        self.told.rotate_left(1);
         if self.endless {
             loop {
                 context.check_cancelled()?;

@@ -206,3 +206,23 @@ fn siblings_share_one_job_without_waiting_for_each_other_forever() {
     });
     assert_eq!((report.ran, report.failed), (4, 0), "{log:?}");
 }
+
+#[test]
+fn a_node_is_told_of_the_rows_to_come() {
+    // Where the numbers begin anew, the rows of the next chunk are those that this one is about to give.
+    for (again_after, told, computed) in [(4, 3, 4), (1, 0, 1)] {
+        let name = format!("told-{again_after}");
+        let rows =
+            format!("  rows: {{ kind: load.steps, chunks: 4, again_after: {again_after} }}\n");
+        let bench = Bench::new(&rows);
+        bench.run(RunOptions::default());
+        let double = format!("  twice: {{ kind: score.double, input: rows, name: {name} }}\n");
+        let both = format!("version: 1\nnodes:\n{rows}{double}");
+        fs::write(bench.folder.path().join("p.yaml"), both).unwrap();
+        let (report, tables, log) = bench.run(RunOptions::default());
+        assert_eq!((report.cached, report.ran), (1, 1), "{log:?}");
+        assert_eq!(calls(&name), computed, "{log:?}");
+        assert_eq!(calls(&format!("{name} ahead")), told, "{log:?}");
+        assert!((sum(&tables[1]) - 2.0 * sum(&tables[0])).abs() < 1e-6);
+    }
+}

@@ -105,8 +105,8 @@ struct ImageAndText {
     text: String,
 }
 
-impl RowNode for ImageAndText {
-    fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
+impl ImageAndText {
+    fn named(&self, rows: &RecordBatch) -> Result<RecordBatch, NodeError> {
         let column = |name: &str| {
             rows.column_by_name(name)
                 .cloned()
@@ -116,8 +116,17 @@ impl RowNode for ImageAndText {
             ("image", column(&self.image)?, true),
             ("text", column(&self.text)?, true),
         ];
-        let named = RecordBatch::try_from_iter_with_nullable(columns)?;
-        self.remote.rows(&named, context)
+        Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+    }
+}
+
+impl RowNode for ImageAndText {
+    fn rows(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<RowOutput, NodeError> {
+        self.remote.rows(&self.named(rows)?, context)
+    }
+
+    fn ahead(&mut self, rows: &RecordBatch, context: &Context<'_>) -> Result<(), NodeError> {
+        self.remote.ahead(&self.named(rows)?, context)
     }
 
     fn close(&mut self, context: &Context<'_>) {
