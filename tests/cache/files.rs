@@ -110,6 +110,34 @@ fn a_trained_model_is_written_and_kept() {
 }
 
 #[test]
+fn trained_adapters_are_written() {
+    let project = saving();
+    let lora =
+        "save: true\n    trainable: lora\n    lora: { rank: 2, alpha: 4, targets: [q_proj] }";
+    project.file("p.yaml", project.read("p.yaml").replace("save: true", lora));
+    project.ran(&[]);
+    let written = content(&project.path("model"));
+    let names = [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "non_lora_trainables.safetensors",
+        "score_net.json",
+    ];
+    assert_eq!(written.keys().collect::<Vec<_>>(), names);
+    let config: Value = serde_json::from_slice(&written["adapter_config.json"]).expect("JSON");
+    assert_eq!(
+        (&config["r"], &config["lora_alpha"]),
+        (&json!(2), &json!(4.0))
+    );
+    let adapters = SafeTensors::deserialize(&written["adapter_model.safetensors"]).expect("them");
+    assert!(!adapters.is_empty());
+    for (name, tensor) in adapters.iter() {
+        assert!(name.contains("q_proj.lora_"), "{name}");
+        assert!(tensor.shape().contains(&2), "{name}");
+    }
+}
+
+#[test]
 fn asking_for_the_model_later_trains_once_more() {
     let project = saving();
     let saves = project.read("p.yaml");

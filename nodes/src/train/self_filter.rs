@@ -324,13 +324,6 @@ fn refuse_nonsense(config: &Config, contract: &mut Contract) {
             );
         }
     }
-    if config.trainable == Trainable::Lora && config.save {
-        contract.refuse(
-            "save",
-            "this version does not keep adapters",
-            "leave `save` out, or use `trainable: full`",
-        );
-    }
     if config.trainable == Trainable::Lora {
         config.lora.refuse_nonsense(contract);
     }
