@@ -17,10 +17,13 @@ use self::greedy::{GreedyError, greedy};
 use self::rows::Rows;
 use super::picks;
 
+mod basis;
 mod dot;
 pub mod greedy;
 pub mod rows;
+mod scan;
 mod similar;
+mod sketch;
 
 /// Hard and diverse rows.
 pub struct Diverse;

@@ -156,7 +156,7 @@ fn check(difficulty: &[f64], vectors: &Rows<'_>, gamma: f64) -> Result<Vec<f32>,
 }
 
 /// Euclidean norm: summed in f64, given as the nearest f32.
-fn norm(row: &[f32]) -> f32 {
+pub(crate) fn norm(row: &[f32]) -> f32 {
     row.iter()
         .map(|v| f64::from(*v) * f64::from(*v))
         .sum::<f64>()

@@ -82,7 +82,7 @@ fn problem() -> impl Strategy<Value = (Vec<f64>, Vec<f32>, usize)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn equals_the_rule_by_the_letter(
