@@ -20,6 +20,7 @@ import extract
 import overhead
 import peers
 import plans
+import selection
 import torch_env
 import training
 import warm
@@ -35,6 +36,7 @@ CASES = {
     "overhead": overhead.overhead,
     "planning": lambda bench: bench.in_rust("planning"),
     "store": lambda bench: bench.in_rust("store"),
+    "select": selection.select,
     "extract": extract.extract,
     "train": training.train,
 }

@@ -14,6 +14,7 @@ VERSIONS = {"torch": "2.11.0", "transformers": "4.57.6", "open_clip_torch": "3.3
 DATA_JUICER = {"py-data-juicer": "1.6.1"}
 # A published sentencepiece model of 32,000 pieces lies in the first (Mistral-7B's); transformers reads it with the second.
 TOKENIZER = {"mistral-common": "1.13.1", "sentencepiece": "0.2.1"}
+FAISS = {"faiss-cpu": "1.12.0"}
 
 # Without what they ask for: PyTorch would bring all of CUDA, open_clip (of which only the list of merges is read) PyTorch.
 ALONE = [
@@ -75,6 +76,13 @@ class TorchEnvironment:
             return False
         note.write_text(str(wanted))
         return True
+
+    def install_faiss(self):
+        wanted = [f"{name}=={version}" for name, version in FAISS.items()]
+        note = self.folder / "faiss"
+        if not (note.exists() and note.read_text() == str(wanted)):
+            self.pip(*wanted)
+            note.write_text(str(wanted))
 
     def tokenizer(self):
         """The file of a LLaMA-like tokenizer, which is installed with what reads it."""

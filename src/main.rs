@@ -5,6 +5,7 @@ mod compare;
 mod console;
 mod expect;
 mod layout;
+mod locked;
 mod quantity;
 mod show;
 mod summary;

@@ -12,6 +12,7 @@ mod run;
 mod runs;
 mod schema;
 mod schema_sections;
+mod select;
 mod show;
 mod test;
 
@@ -57,6 +58,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Compare two runs, or two selections
     Compare(compare::CompareArgs),
+    /// Select again what a lock file says, and compare
+    Select(select::SelectVerb),
     /// Run the tests that stand in a pipeline file
     Test(test::TestArgs),
     /// Draw the pipeline
@@ -96,6 +99,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Problems> {
         Command::Show(args) => show::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Select(verb) => select::run(&verb),
         Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Cache(args) => cache::run(&args),

@@ -60,7 +60,7 @@ pub(crate) struct RunArgs {
 }
 
 /// As a shell reports a program that ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
     let plan = Arc::new(args.pipeline.compile_to_run(!args.to.is_empty())?);
@@ -88,6 +88,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Problems> {
         memory: args.memory.unwrap_or_else(machine_memory),
         fail_fast: args.fail_fast,
         dry_run: args.dry_run,
+        outputs_in: None,
         device: args.device,
         targets,
         force,
@@ -149,7 +150,7 @@ fn unrecorded(because: &str) {
 }
 
 /// The first signal asks for a clean stop, the second one stops at once.
-fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
+pub(super) fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(
             signal,
@@ -162,7 +163,7 @@ fn stop_on_signals(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
 }
 
 /// Bytes that the machine has free, for nodes that say what they need.
-fn machine_memory() -> u64 {
+pub(super) fn machine_memory() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());

@@ -3,6 +3,7 @@
 mod compare;
 mod records;
 mod screen;
+mod verify;
 
 use serde_json::Value;
 

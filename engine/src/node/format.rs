@@ -50,6 +50,12 @@ pub struct OutputContext<'a> {
     pub kind: &'a str,
     /// Digest of the file that was written.
     pub file_digest: crate::table::Digest,
+    /// The other ports of that node that are tables.
+    pub ports: &'a [(&'a str, &'a Table)],
     /// The node and all nodes above it: kinds, versions, configurations, digests of their files.
     pub provenance: &'a Json,
+    /// The pipeline file.
+    pub pipeline: &'a Path,
+    /// The parameters of the pipeline. What comes from the environment is named, not told.
+    pub params: &'a Json,
 }

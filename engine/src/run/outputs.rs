@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{RunError, write_folder};
+use super::{NodeTables, RunError, write_folder};
 use crate::cache::{Cache, CacheError, Manifest, publish};
 use crate::node::{FileUse, Format, OutputContext, OutputFormat};
 use crate::plan::{NodeId, Plan, PlanNode, PlanOutput};
@@ -23,26 +23,31 @@ struct Written {
 pub(super) fn write(
     plan: &Plan,
     output: &PlanOutput,
-    table: &Table,
+    path: &Path,
+    tables: &NodeTables,
     manifests: &HashMap<NodeId, &Manifest>,
     cache: &Cache,
 ) -> Result<bool, RunError> {
     match output.format {
-        OutputFormat::File(format) => write_table(plan, output, format, table, manifests, cache),
-        OutputFormat::Folder => write_folder(table, output.path.path(), cache),
+        OutputFormat::File(format) => {
+            write_table(plan, output, path, format, tables, manifests, cache)
+        }
+        OutputFormat::Folder => write_folder(&tables.ports[output.port], path, cache),
     }
 }
 
 fn write_table(
     plan: &Plan,
     output: &PlanOutput,
+    path: &Path,
     format: &dyn Format,
-    table: &Table,
+    tables: &NodeTables,
     manifests: &HashMap<NodeId, &Manifest>,
     cache: &Cache,
 ) -> Result<bool, RunError> {
-    let path =
-        std::path::absolute(output.path.path()).unwrap_or_else(|_| output.path.path().to_owned());
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = whole(path);
+    let table = &tables.ports[output.port];
     let provenance = provenance(plan, output, manifests);
     let mut content = Digester::new("trommel.output.1");
     content.push("format", format.name().as_bytes());
@@ -70,12 +75,24 @@ fn write_table(
         )));
     }
     let file_digest = write_file(&path, |temporary| Ok(format.write(table, temporary)?))?;
+    let node = plan.node(output.from);
+    let names = node.contract.ports.iter().map(|port| port.name);
+    let ports: Vec<(&str, &Table)> = names
+        .zip(&tables.ports)
+        .enumerate()
+        .filter(|(place, _)| *place != output.port && !node.contract.ports[*place].files)
+        .map(|(_, port)| port)
+        .collect();
+    let pipeline = whole(Path::new(plan.source.name()));
     let context = OutputContext {
         path: &path,
         table,
-        kind: plan.node(output.from).kind_name(),
+        kind: node.kind_name(),
         file_digest,
+        ports: &ports,
         provenance: &provenance,
+        pipeline: &pipeline,
+        params: &plan.params,
     };
     let mut files = BTreeMap::from([(path.clone(), file_digest)]);
     for (ending, bytes) in format.companions(&context)? {

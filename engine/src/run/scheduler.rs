@@ -1,6 +1,7 @@
 //! Runs the nodes of a plan: each as soon as there is something for it to do and a permit is free.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub struct RunOptions {
     pub fail_fast: bool,
     /// Nodes that resume ([`crate::node::Contract::resumes`]) only say what they need and do not begin.
     pub dry_run: bool,
+    /// Outputs are written into this folder, under the names of their files, and not to their places.
+    pub outputs_in: Option<PathBuf>,
     /// Where models come from that are not on this machine.
     pub models: Arc<dyn ModelSource>,
     /// Set to stop: what is done by then is in the cache.
@@ -55,6 +58,7 @@ impl Default for RunOptions {
             force: HashSet::new(),
             fail_fast: false,
             dry_run: false,
+            outputs_in: None,
             models: Arc::new(NoSource),
             cancel: Arc::default(),
         }
@@ -309,9 +313,15 @@ fn write_outputs(shared: &Shared, ended: &Ends, report: &mut Report) {
         let Some(table) = finished.tables.ports.get(output.port) else {
             continue;
         };
-        let path = output.path.path().display().to_string();
-        let rows = table.rows();
-        let event = match outputs::write(&shared.plan, output, table, &manifests, &shared.cache) {
+        let given = output.path.path();
+        let place = match (&shared.options.outputs_in, given.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => given.to_owned(),
+        };
+        let path = place.display().to_string();
+        let (rows, tables) = (table.rows(), &finished.tables);
+        let (plan, cache) = (&shared.plan, &shared.cache);
+        let event = match outputs::write(plan, output, &place, tables, &manifests, cache) {
             Ok(true) => Event::OutputWritten { path, rows },
             Ok(false) => Event::OutputUnchanged { path, rows },
             // It is written once what it is made from has been made anew.

@@ -4,16 +4,19 @@
 //! its `k` nearest neighbours that are left (cosine over `vectors`, f32) fall by score * cosine^2 * `gamma`,
 //! in f64 (arXiv 2402.12501, section 3.3). Exact: the picks are those of the plain rule, whatever the number
 //! of threads. Gives the rows of the input in the order picked, with `pick`, `difficulty` (the score as it was)
-//! and `penalised` (the score when it was picked). Rows without a score are not picked from.
+//! and `penalised` (the score when it was picked). Rows without a score are not picked from. The port `lowered` tells what each pick did
+//! to its neighbours: their `unique_idx`, the cosine, and their score afterwards, in the order in which it happened.
 //!
 //! ```yaml
 //! selected: { kind: select.diverse, input: instructions, score: difficulty.difficulty, vectors: clip.clip, count: 25000 }
 //! ```
 
+use arrow::array::{Float32Array, Float64Array, UInt32Array, UInt64Array};
+use arrow::datatypes::UInt64Type;
 use trommel_engine::node::prelude::*;
-use trommel_engine::table::FloatRows;
+use trommel_engine::table::{CHUNK_ROWS, FloatRows};
 
-use self::greedy::{GreedyError, greedy};
+use self::greedy::{GreedyError, Lowered, Selection, greedy};
 use self::rows::Rows;
 use super::picks;
 
@@ -27,6 +30,9 @@ mod sketch;
 
 /// Hard and diverse rows.
 pub struct Diverse;
+
+/// The port of what picks did to their neighbours.
+pub(crate) const LOWERED: &str = "lowered";
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +63,7 @@ fn one() -> f64 {
 
 impl Kind for Diverse {
     const NAME: &'static str = "select.diverse";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
@@ -71,6 +77,12 @@ impl Kind for Diverse {
             .gives("pick", ColumnType::U32)
             .gives("difficulty", ColumnType::F64)
             .gives("penalised", ColumnType::F64);
+        contract
+            .port(LOWERED, RowsOf::Plain)
+            .gives("pick", ColumnType::U32)
+            .gives("neighbour", ColumnType::U64)
+            .gives("similarity", ColumnType::F32)
+            .gives("score", ColumnType::F64);
         contract.permit(Permit::Exclusive);
         contract.memory("vectors", 1.5);
         if !config.gamma.is_finite() {
@@ -119,20 +131,56 @@ impl TableNode for Pick {
             Some(values) => vec![values],
             None => vectors.iter().map(FloatRows::values).collect(),
         };
-        let picked = if candidates.is_empty() {
-            Vec::new()
+        let selection = if candidates.is_empty() {
+            Selection::default()
         } else {
             let rows = Rows::new(width, chunks)
                 .ok_or_else(|| NodeError::new("`vectors` holds vectors of different lengths"))?;
             greedy(&difficulty, &rows, self.count, self.k, self.gamma).map_err(|e| in_words(&e))?
         };
+        let picked = &selection.picks;
         let positions: Vec<usize> = picked.iter().map(|p| candidates[p.index]).collect();
         let columns = [
             ("difficulty", picked.iter().map(|p| p.difficulty).collect()),
             ("penalised", picked.iter().map(|p| p.penalised).collect()),
         ];
-        picks::push(input, &positions, &columns, outputs, context)
+        picks::push(input, &positions, &columns, outputs, context)?;
+        push_lowered(&selection.lowered, &candidates, input, outputs)
     }
+}
+
+fn push_lowered(
+    lowered: &[Lowered],
+    candidates: &[usize],
+    input: &Table,
+    outputs: &mut dyn Outputs,
+) -> Result<(), NodeError> {
+    let mut numbers: Vec<u64> = Vec::with_capacity(input.rows());
+    for array in input.arrays(UNIQUE_IDX)? {
+        numbers.extend(array.as_primitive::<UInt64Type>().values());
+    }
+    // A table without rows still has its columns.
+    let empty = lowered.is_empty().then_some(lowered);
+    for lowered in lowered.chunks(16 * CHUNK_ROWS).chain(empty) {
+        let picks = lowered.iter().map(|l| l.pick as u32);
+        let neighbours = lowered.iter().map(|l| numbers[candidates[l.index]]);
+        let similarities = lowered.iter().map(|l| l.similarity);
+        let scores = lowered.iter().map(|l| l.difficulty);
+        let columns: [(_, ArrayRef); 4] = [
+            ("pick", Arc::new(UInt32Array::from_iter_values(picks))),
+            (
+                "neighbour",
+                Arc::new(UInt64Array::from_iter_values(neighbours)),
+            ),
+            (
+                "similarity",
+                Arc::new(Float32Array::from_iter_values(similarities)),
+            ),
+            ("score", Arc::new(Float64Array::from_iter_values(scores))),
+        ];
+        outputs.push(LOWERED, RecordBatch::try_from_iter(columns)?)?;
+    }
+    Ok(())
 }
 
 /// The vectors of the candidates, where those are not simply all rows.

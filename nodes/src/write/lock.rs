@@ -1,10 +1,16 @@
 //! The lock file beside the output of a select node: how the subset came about, so that anyone can tell and
-//! get the same one again.
+//! get the same one again (`trommel select verify`).
 
-use arrow::datatypes::{Float64Type, UInt64Type};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use arrow::datatypes::{Float32Type, Float64Type, UInt32Type, UInt64Type};
 use serde_json::{Map, Value as Json, json};
 use trommel_engine::node::OutputContext;
 use trommel_engine::node::prelude::*;
+
+use crate::select::diverse::LOWERED;
 
 /// `PATH.lock.json`, for outputs of select nodes; nothing for others.
 pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
@@ -15,24 +21,36 @@ pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<
     for chunk in 0..context.table.chunks().len() {
         add_picks(&context.table.batch(chunk)?, &mut picks)?;
     }
+    if let Some((_, lowered)) = context.ports.iter().find(|(name, _)| *name == LOWERED) {
+        add_lowered(lowered, &mut picks)?;
+    }
     let file = context
         .path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
-    let lock = json!({
-        "lock": 1,
+    let folder = context.path.parent().unwrap_or(context.path);
+    let head = json!({
+        "lock": 2,
         "program": concat!("trommel ", env!("CARGO_PKG_VERSION")),
+        "pipeline": { "file": between(folder, context.pipeline), "params": context.params },
         "output": { "file": file, "blake3": context.file_digest, "rows": context.table.rows() },
         "made_by": context.provenance,
-        "picks": picks,
     });
-    let mut text = serde_json::to_vec_pretty(&lock).map_err(|e| NodeError::new(e.to_string()))?;
-    text.push(b'\n');
-    Ok(vec![(".lock.json".into(), text)])
+    let mut text =
+        serde_json::to_string_pretty(&head).map_err(|e| NodeError::new(e.to_string()))?;
+    // The last list of the object has a pick a line.
+    text.truncate(text.trim_end_matches('}').trim_end().len());
+    text.push_str(",\n  \"picks\": [");
+    for (place, pick) in picks.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}\n    {}", Json::from(pick.clone()));
+    }
+    text.push_str("\n  ]\n}\n");
+    Ok(vec![(".lock.json".into(), text.into_bytes())])
 }
 
-fn add_picks(batch: &RecordBatch, picks: &mut Vec<Json>) -> Result<(), NodeError> {
+fn add_picks(batch: &RecordBatch, picks: &mut Vec<Map<String, Json>>) -> Result<(), NodeError> {
     let column = |name: &str| {
         batch
             .column_by_name(name)
@@ -60,9 +78,65 @@ fn add_picks(batch: &RecordBatch, picks: &mut Vec<Json>) -> Result<(), NodeError
             let value = values.is_valid(row).then(|| values.value(row));
             pick.insert((*name).into(), json!(value));
         }
-        picks.push(pick.into());
+        picks.push(pick);
     }
     Ok(())
+}
+
+/// To each pick the neighbours that it lowered: `[unique_idx, cosine, score afterwards]`.
+fn add_lowered(table: &Table, picks: &mut [Map<String, Json>]) -> Result<(), NodeError> {
+    let mut of_pick: HashMap<usize, Vec<Json>> = HashMap::new();
+    for chunk in 0..table.chunks().len() {
+        let batch = table.batch(chunk)?;
+        let number = batch.column(0).as_primitive::<UInt32Type>();
+        let neighbour = batch.column(1).as_primitive::<UInt64Type>();
+        let similarity = batch.column(2).as_primitive::<Float32Type>();
+        let score = batch.column(3).as_primitive::<Float64Type>();
+        for row in 0..batch.num_rows() {
+            let told = json!([
+                neighbour.value(row),
+                similarity.value(row),
+                score.value(row)
+            ]);
+            of_pick
+                .entry(number.value(row) as usize)
+                .or_default()
+                .push(told);
+        }
+    }
+    for (number, pick) in picks.iter_mut().enumerate() {
+        let lowered = of_pick.remove(&number).unwrap_or_default();
+        pick.insert("lowered".into(), lowered.into());
+    }
+    Ok(())
+}
+
+/// The way from a folder to a file, both absolute: it stays right where the two are moved together.
+fn between(folder: &Path, file: &Path) -> PathBuf {
+    let (folder, file) = (plain(folder), plain(file));
+    let common = folder
+        .components()
+        .zip(file.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = folder
+        .components()
+        .skip(common)
+        .map(|_| Component::ParentDir);
+    up.chain(file.components().skip(common)).collect()
+}
+
+/// Without `..`, which is taken by the letter.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            plain.pop();
+        } else if part != Component::CurDir {
+            plain.push(part);
+        }
+    }
+    plain
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -72,4 +146,21 @@ fn hex(bytes: &[u8]) -> String {
         }
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_from_a_folder_to_a_file() {
+        for (folder, file, way) in [
+            ("/a/out", "/a/pipelines/p.yaml", "../pipelines/p.yaml"),
+            ("/a", "/a/p.yaml", "p.yaml"),
+            ("/a/b/../out", "/a/./p.yaml", "../p.yaml"),
+            ("/x", "/a/p.yaml", "../a/p.yaml"),
+        ] {
+            assert_eq!(between(folder.as_ref(), file.as_ref()), Path::new(way));
+        }
+    }
 }

@@ -93,11 +93,14 @@ fn orthonormalise(directions: &mut [Vec<f32>], state: &mut u64) {
             }
             let left = length(&own);
             if left > before * 1e-6 && left.is_normal() {
-                own.iter_mut().for_each(|value| *value /= left);
+                for value in &mut own {
+                    *value /= left;
+                }
                 break;
             }
-            own.iter_mut()
-                .for_each(|value| *value = f64::from(noise(state)));
+            for value in &mut own {
+                *value = f64::from(noise(state));
+            }
         }
         for (value, own) in direction.iter_mut().zip(&own) {
             *value = *own as f32;

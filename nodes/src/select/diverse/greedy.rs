@@ -36,6 +36,25 @@ pub struct Pick {
     pub penalised: f64,
 }
 
+/// What a pick did to one of its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lowered {
+    /// The place of the pick in the order of picking.
+    pub pick: usize,
+    /// The neighbour's row.
+    pub index: usize,
+    pub similarity: f32,
+    /// The neighbour's difficulty afterwards.
+    pub difficulty: f64,
+}
+
+/// Samples in the order of picking, and what each did to its neighbours, the most similar first.
+#[derive(Debug, Default, PartialEq)]
+pub struct Selection {
+    pub picks: Vec<Pick>,
+    pub lowered: Vec<Lowered>,
+}
+
 /// Why there can be no selection.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum GreedyError {
@@ -66,13 +85,14 @@ pub fn greedy(
     count: usize,
     k: usize,
     gamma: f64,
-) -> Result<Vec<Pick>, GreedyError> {
+) -> Result<Selection, GreedyError> {
     let norms = check(difficulty, vectors, gamma)?;
     let similar = Similar::new(vectors, &norms);
     let count = count.min(difficulty.len());
     let mut queue = Queue::new(difficulty);
     let mut lists: HashMap<usize, List> = HashMap::new();
     let mut picks = Vec::with_capacity(count);
+    let mut told = Vec::new();
     while picks.len() < count {
         let Some(index) = queue.pop() else { break };
         let penalised = queue.current[index];
@@ -117,9 +137,18 @@ pub fn greedy(
                 });
             }
             queue.change(neighbour.index, lowered);
+            told.push(Lowered {
+                pick: picks.len() - 1,
+                index: neighbour.index,
+                similarity: neighbour.similarity,
+                difficulty: lowered,
+            });
         }
     }
-    Ok(picks)
+    Ok(Selection {
+        picks,
+        lowered: told,
+    })
 }
 
 /// Refuses what has no place in the rule and gives the norm of each vector.

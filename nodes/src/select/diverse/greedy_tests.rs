@@ -20,11 +20,11 @@ fn by_the_letter(
     count: usize,
     k: usize,
     gamma: f64,
-) -> Vec<Pick> {
+) -> Selection {
     let norms: Vec<f32> = vectors.iter().map(|v| norm(v)).collect();
     let mut current = difficulty.to_vec();
     let mut left: Vec<usize> = (0..difficulty.len()).collect();
-    let mut picks = Vec::new();
+    let (mut picks, mut lowered) = (Vec::new(), Vec::new());
     while picks.len() < count && !left.is_empty() {
         let largest = left
             .iter()
@@ -40,12 +40,22 @@ fn by_the_letter(
         let similarity = |v: &usize| dot(vectors[*v], vectors[u]) / norms[*v] / norms[u];
         let mut near: Vec<(f32, usize)> = left.iter().map(|v| (similarity(v), *v)).collect();
         near.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
+        // The last pick has nobody left to make way for.
+        if picks.len() == count {
+            break;
+        }
         for (similarity, v) in near.into_iter().take(k) {
-            let similarity = f64::from(similarity);
-            current[v] -= largest * (similarity * similarity) * gamma;
+            let exact = f64::from(similarity);
+            current[v] -= largest * (exact * exact) * gamma;
+            lowered.push(Lowered {
+                pick: picks.len() - 1,
+                index: v,
+                similarity,
+                difficulty: current[v],
+            });
         }
     }
-    picks
+    Selection { picks, lowered }
 }
 
 fn run(
@@ -55,7 +65,7 @@ fn run(
     count: usize,
     k: usize,
     gamma: f64,
-) -> Vec<Pick> {
+) -> Selection {
     let rows = Rows::new(dim, vectors.chunks(7 * dim)).unwrap();
     greedy(difficulty, &rows, count, k, gamma).unwrap()
 }
@@ -230,7 +240,8 @@ fn picks_what_the_published_program_picks() {
             number("k_nearest"),
             gamma,
         )
-        .unwrap();
+        .unwrap()
+        .picks;
         eprintln!(
             "{case}: {} of {} in {:?}",
             picks.len(),
@@ -259,7 +270,7 @@ fn goes_on_where_the_published_program_stops() {
     let golden = json(stage2.join("exhausted_golden.json"));
     let input = Checkpoint::open(&stage2.join("exhausted_input.safetensors")).unwrap();
     let (difficulty, vectors, _) = case_input(&input);
-    let picks = run(&difficulty, &vectors, 24, 28, 10, 1.0);
+    let picks = run(&difficulty, &vectors, 24, 28, 10, 1.0).picks;
     assert_eq!(picks.len(), 28);
     let order: Vec<usize> = picks.iter().map(|p| p.index).take(13).collect();
     assert_eq!(serde_json::json!(order), golden["picked_before_failure"]);
@@ -280,9 +291,25 @@ fn small_selections_of_the_published_program() {
         let difficulty: Vec<f64> = (0..difficulties.len())
             .map(|i| difficulties[&i.to_string()].as_f64().unwrap())
             .collect();
-        let picks = run(&difficulty, &vectors, features.shape[1], 20, 10, 1.0);
-        let order: Vec<usize> = picks.iter().map(|p| p.index).collect();
+        let selection = run(&difficulty, &vectors, features.shape[1], 20, 10, 1.0);
+        let order: Vec<usize> = selection.picks.iter().map(|p| p.index).collect();
         assert_eq!(serde_json::json!(order), golden["selected"], "{case}");
+        let events = golden["events"].as_array().unwrap();
+        let recorded = events.iter().enumerate().flat_map(|(pick, event)| {
+            let neighbours = event["neighbours"].as_array().unwrap().iter();
+            neighbours.map(move |n| {
+                (
+                    pick,
+                    n[0].as_u64().unwrap() as usize,
+                    n[1].as_f64().unwrap(),
+                )
+            })
+        });
+        for (lowered, (pick, index, difficulty)) in selection.lowered.iter().zip(recorded) {
+            assert_eq!((lowered.pick, lowered.index), (pick, index), "{case}");
+            assert!((lowered.difficulty - difficulty).abs() < 1e-6, "{case}");
+        }
+        assert_eq!(selection.lowered.len(), 19 * 10);
         cases += 1;
     }
     eprintln!("{cases} cases");

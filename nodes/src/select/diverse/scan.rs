@@ -100,9 +100,7 @@ fn tile<S: Simd, const R: usize>(
     }
     for (r, sums) in sums.iter().enumerate() {
         let (out, _) = S::as_mut_simd_f32s(&mut out[r * stride]);
-        for part in 0..parts {
-            out[part] = sums[part];
-        }
+        out.copy_from_slice(&sums[..parts]);
     }
 }
 
