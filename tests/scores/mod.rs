@@ -2,6 +2,7 @@
 
 mod expr;
 mod image;
+mod rank;
 mod text;
 
 use serde_json::Value;
