@@ -7,6 +7,7 @@ mod files;
 mod images;
 mod scores;
 mod selection;
+mod tables;
 mod workers;
 
 use std::fs;

@@ -37,7 +37,11 @@ impl Images {
     ) -> Result<Self, NodeError> {
         let folder = match folder {
             Some(folder) => folder.path(),
-            None => file.parent().unwrap_or(Path::new(".")),
+            // A file that a glob found beside the pipeline has an empty one.
+            None => match file.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            },
         };
         Ok(Self {
             folder: std::path::absolute(folder)?,

@@ -2,15 +2,13 @@
 //!
 //! A column's type is that of its values in all lines: text, whole numbers (i64), numbers (f64), true and false, lists
 //! and objects of these; null where a line lacks the key. Values that do not go together (text and numbers) are errors
-//! that name the line. A column of paths of images is given as `image`, with absolute paths. Keys called `key` or
+//! that name the line. Files may be packed by gzip or zstd. A column of paths of images is given as `image`, with absolute paths. Keys called `key` or
 //! `unique_idx` are errors, since every table has these columns.
 //!
 //! ```yaml
 //! instructions: { kind: load.jsonl, path: ../data/captions.jsonl, image: file_name, images: ../data/images }
 //! ```
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use arrow::json::ReaderBuilder;
@@ -19,6 +17,7 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
 use self::types::Type;
+use super::open::{self, Opened, Room};
 use super::table_file::{self, Config, Rows};
 
 mod types;
@@ -63,11 +62,7 @@ impl TableNode for Load {
             let mut lines = Lines::open(file)?;
             loop {
                 context.check_cancelled()?;
-                let records: Vec<Json> = lines
-                    .by_ref()
-                    .take(CHUNK_ROWS)
-                    .map(|l| Ok(l?.1))
-                    .collect::<Result<_, NodeError>>()?;
+                let records = some_records(&mut lines)?;
                 // A table without rows still has its columns.
                 if records.is_empty() && pushed {
                     break;
@@ -82,6 +77,19 @@ impl TableNode for Load {
         }
         rows.finish(context)
     }
+}
+
+/// The records of the next chunk.
+fn some_records(lines: &mut Lines) -> Result<Vec<Json>, NodeError> {
+    let (mut records, mut room) = (Vec::new(), Room::default());
+    while records.len() < CHUNK_ROWS {
+        let Some(line) = lines.next() else { break };
+        let (number, record) = line?;
+        room.take(lines.line.len())
+            .map_err(|reason| at_line(&lines.file, number, reason))?;
+        records.push(record);
+    }
+    Ok(records)
 }
 
 fn schema(files: &[PathBuf], context: &Context<'_>) -> Result<Arc<Schema>, NodeError> {
@@ -123,18 +131,16 @@ fn at_line(file: &Path, line: usize, reason: impl std::fmt::Display) -> NodeErro
 /// The objects of a file with the numbers of their lines (from 1); empty lines are passed over.
 struct Lines {
     file: PathBuf,
-    from: BufReader<File>,
+    from: Opened,
     number: usize,
     line: Vec<u8>,
 }
 
 impl Lines {
     fn open(file: &Path) -> Result<Self, NodeError> {
-        let opened = File::open(file)
-            .map_err(|e| NodeError::new(format!("cannot read {}: {e}", file.display())))?;
         Ok(Self {
             file: file.to_owned(),
-            from: BufReader::new(opened),
+            from: open::open(file)?,
             number: 0,
             line: Vec::new(),
         })
@@ -160,7 +166,7 @@ impl Iterator for Lines {
         loop {
             self.line.clear();
             self.number += 1;
-            match self.from.read_until(b'\n', &mut self.line) {
+            match open::read_line(&mut self.from, &mut self.line) {
                 Ok(0) => return None,
                 Ok(_) if self.line.trim_ascii().is_empty() => {}
                 Ok(_) => return Some(self.object().map(|object| (self.number, object))),

@@ -2,9 +2,11 @@
 
 use trommel_engine::node::{Entry, Erased};
 
+pub mod csv;
 mod images;
 pub mod jsonl;
 pub mod llava;
+mod open;
 pub mod parquet;
 pub mod positions;
 pub mod scores;
@@ -13,6 +15,10 @@ mod values_file;
 pub mod vectors;
 
 pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<csv::Csv>::NEW,
+        source: include_str!("csv.rs"),
+    },
     Entry {
         kind: &Erased::<jsonl::Jsonl>::NEW,
         source: include_str!("jsonl.rs"),
