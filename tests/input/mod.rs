@@ -1,6 +1,7 @@
 //! Input that is wrong or strange: each has a behaviour of its own, and a message that names the place.
 
 mod annotations;
+mod chat;
 mod checkpoints;
 mod embeddings;
 mod files;

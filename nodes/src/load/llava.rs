@@ -12,20 +12,19 @@
 
 use std::path::PathBuf;
 
-use arrow::array::{FixedSizeBinaryArray, ListArray, StringArray, StructArray, UInt64Array};
-use arrow::buffer::OffsetBuffer;
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
 
 use self::reader::LlavaReader;
-use self::record::Record;
+use self::rows::{Rows, lifted};
 use super::images::{Images, OnMissingImage};
 use super::with_causes;
 
 pub mod original;
 pub mod reader;
 pub mod record;
-mod split;
+pub(super) mod rows;
+pub(super) mod split;
 pub mod text;
 
 /// LLaVA annotations.
@@ -48,16 +47,6 @@ pub struct Config {
     pub columns: Vec<String>,
 }
 
-const OWN: [&str; 7] = [
-    KEY,
-    UNIQUE_IDX,
-    "id",
-    "image",
-    "text",
-    "conversations",
-    "raw",
-];
-
 impl Kind for Llava {
     const NAME: &'static str = "load.llava";
     const VERSION: u32 = 1;
@@ -69,23 +58,7 @@ impl Kind for Llava {
             Some(images) => contract.folder("images", images),
             None => contract.folder_of("images", &config.annotations),
         }
-        let port = contract
-            .port("rows", RowsOf::New)
-            .gives("id", ColumnType::Text)
-            .gives("image", ColumnType::Text)
-            .gives("text", ColumnType::Text)
-            .gives("conversations", ColumnType::Turns)
-            .gives("raw", ColumnType::Text);
-        for column in &config.columns {
-            port.gives(column, ColumnType::Text);
-        }
-        for column in config.columns.iter().filter(|c| OWN.contains(&c.as_str())) {
-            contract.refuse(
-                "columns",
-                format!("`{column}` is a column already"),
-                "name keys of your own; these come with every record",
-            );
-        }
+        rows::contract(&config.columns, &[], contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
@@ -123,7 +96,9 @@ impl TableNode for Load {
             for (number, record) in (read..).zip(records) {
                 let key = keys.next(record.raw.as_bytes());
                 if let Some(image) = self.images.find(number, record.image.as_deref(), outputs) {
-                    rows.add(key, number, record, image, &self.columns)?;
+                    let own = lifted(&record.raw, &self.columns)
+                        .map_err(|e| NodeError::new(format!("record {number}: {e}")))?;
+                    rows.add(key, number, record, image, own);
                 }
             }
             read += count;
@@ -133,126 +108,5 @@ impl TableNode for Load {
             context.progress(read, None, "records");
         }
         self.images.report_missing(context)
-    }
-}
-
-/// Columns of a batch of records.
-struct Rows {
-    keys: Vec<[u8; 16]>,
-    numbers: Vec<u64>,
-    ids: Vec<Option<String>>,
-    images: Vec<Option<String>>,
-    texts: Vec<String>,
-    turn_counts: Vec<usize>,
-    from: Vec<String>,
-    value: Vec<String>,
-    raw: Vec<String>,
-    own: Vec<(String, Vec<Option<String>>)>,
-}
-
-impl Rows {
-    fn new(columns: &[String]) -> Self {
-        Self {
-            keys: vec![],
-            numbers: vec![],
-            ids: vec![],
-            images: vec![],
-            texts: vec![],
-            turn_counts: vec![],
-            from: vec![],
-            value: vec![],
-            raw: vec![],
-            own: columns.iter().map(|c| (c.clone(), vec![])).collect(),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    fn add(
-        &mut self,
-        key: [u8; 16],
-        number: u64,
-        record: Record,
-        image: Option<String>,
-        columns: &[String],
-    ) -> Result<(), NodeError> {
-        if !columns.is_empty() {
-            let fields: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(&record.raw)
-                    .map_err(|e| NodeError::new(format!("record {number}: {e}")))?;
-            for (name, values) in &mut self.own {
-                values.push(match fields.get(name) {
-                    None | Some(serde_json::Value::Null) => None,
-                    Some(serde_json::Value::String(text)) => Some(text.clone()),
-                    Some(other) => Some(other.to_string()),
-                });
-            }
-        }
-        self.keys.push(key);
-        self.numbers.push(number);
-        self.texts.push(text::text(&record.conversations));
-        self.ids.push(record.id);
-        self.images.push(image);
-        self.turn_counts.push(record.conversations.len());
-        for turn in record.conversations {
-            self.from.push(turn.from);
-            self.value.push(turn.value);
-        }
-        self.raw.push(record.raw);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<RecordBatch, NodeError> {
-        let mut fields = vec![
-            Field::new(KEY, DataType::FixedSizeBinary(16), false),
-            Field::new(UNIQUE_IDX, DataType::UInt64, false),
-            Field::new("id", DataType::Utf8, true),
-            Field::new("image", DataType::Utf8, true),
-            Field::new("text", DataType::Utf8, false),
-        ];
-        let turns = StructArray::try_new(
-            vec![
-                Field::new("from", DataType::Utf8, false),
-                Field::new("value", DataType::Utf8, false),
-            ]
-            .into(),
-            vec![
-                Arc::new(StringArray::from(self.from)),
-                Arc::new(StringArray::from(self.value)),
-            ],
-            None,
-        )?;
-        let item = Arc::new(Field::new("item", turns.data_type().clone(), false));
-        let conversations = ListArray::try_new(
-            item,
-            OffsetBuffer::from_lengths(self.turn_counts),
-            Arc::new(turns),
-            None,
-        )?;
-        fields.push(Field::new(
-            "conversations",
-            conversations.data_type().clone(),
-            false,
-        ));
-        fields.push(Field::new("raw", DataType::Utf8, false));
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(FixedSizeBinaryArray::try_from_iter(self.keys.iter())?),
-            Arc::new(UInt64Array::from(self.numbers)),
-            Arc::new(StringArray::from(self.ids)),
-            Arc::new(StringArray::from(self.images)),
-            Arc::new(StringArray::from(self.texts)),
-            Arc::new(conversations),
-            Arc::new(StringArray::from(self.raw)),
-        ];
-        for (name, values) in self.own {
-            fields.push(Field::new(name, DataType::Utf8, true));
-            columns.push(Arc::new(StringArray::from(values)));
-        }
-        Ok(RecordBatch::try_new(
-            Arc::new(Schema::new(fields)),
-            columns,
-        )?)
     }
 }

@@ -2,6 +2,7 @@
 
 use trommel_engine::node::{Entry, Erased};
 
+pub mod chat;
 pub mod csv;
 mod images;
 pub mod jsonl;
@@ -15,6 +16,10 @@ mod values_file;
 pub mod vectors;
 
 pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<chat::Chat>::NEW,
+        source: include_str!("chat.rs"),
+    },
     Entry {
         kind: &Erased::<csv::Csv>::NEW,
         source: include_str!("csv.rs"),

@@ -3,9 +3,11 @@
 //! What a packed file holds is never in memory as a whole. A record is, so it has a bound, and so have those of a chunk:
 //! a few bytes may unpack to very many.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 use trommel_engine::node::prelude::*;
@@ -68,12 +70,61 @@ pub(super) fn read_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Resul
     let most = MOST_OF_A_RECORD.saturating_sub(line.len()) as u64;
     let read = from.take(most + 1).read_until(b'\n', line)?;
     if line.len() > MOST_OF_A_RECORD {
-        let most = MOST_OF_A_RECORD >> 20;
-        return Err(io::Error::other(format!(
-            "the record is longer than {most} MiB"
-        )));
+        return Err(too_long());
     }
     Ok(read)
+}
+
+/// A file from which one record's bytes are taken, until it is said that another begins.
+pub(super) struct Bounded {
+    from: Opened,
+    left: Left,
+}
+
+/// What is left of the bytes that the record may have.
+#[derive(Clone)]
+pub(super) struct Left(Rc<Cell<usize>>);
+
+impl Left {
+    pub(super) fn another_begins(&self) {
+        self.0.set(MOST_OF_A_RECORD);
+    }
+}
+
+pub(super) fn open_bounded(path: &Path) -> Result<(Bounded, Left), NodeError> {
+    let left = Left(Rc::new(Cell::new(MOST_OF_A_RECORD)));
+    let bounded = Bounded {
+        from: open(path)?,
+        left: left.clone(),
+    };
+    Ok((bounded, left))
+}
+
+impl BufRead for Bounded {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left.0.get() == 0 {
+            return Err(too_long());
+        }
+        self.from.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left.0.set(self.left.0.get().saturating_sub(amount));
+        self.from.consume(amount);
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+fn too_long() -> io::Error {
+    let most = MOST_OF_A_RECORD >> 20;
+    io::Error::other(format!("the record is longer than {most} MiB"))
 }
 
 /// What is left of the bytes that the records of a chunk may have.
