@@ -28,9 +28,8 @@ fn without(table: &Value, names: &[&str]) -> Value {
         .iter()
         .cloned()
         .map(|mut row| {
-            names
-                .iter()
-                .for_each(|name| drop(row.as_object_mut().and_then(|row| row.remove(*name))));
+            let row_of = row.as_object_mut().expect("a row");
+            row_of.retain(|name, _| !names.contains(&name.as_str()));
             row
         });
     rows.collect()

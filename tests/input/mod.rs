@@ -5,6 +5,7 @@ mod chat;
 mod checkpoints;
 mod embeddings;
 mod files;
+mod image_bytes;
 mod images;
 mod scores;
 mod selection;

@@ -75,8 +75,14 @@ pub trait Outputs {
     fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError>;
 
     /// Hands a finished file over to a port of files, under its name there (`config.json`, `part/weights.bin`). It stands in
-    /// the node's own folder ([`Context`]) and is gone from it afterwards.
-    fn file(&mut self, port: &str, name: &str, path: &std::path::Path) -> Result<(), NodeError>;
+    /// the node's own folder ([`Context`]) and is gone from it afterwards. Gives where its content stands in the cache, which
+    /// is a path that the rows of another port may name: it is there for as long as the node's result is.
+    fn file(
+        &mut self,
+        port: &str,
+        name: &str,
+        path: &std::path::Path,
+    ) -> Result<std::path::PathBuf, NodeError>;
 
     /// The result depends on whether this file exists: the cache looks again before it is reused.
     fn depends_on_existence(&mut self, path: std::path::PathBuf, exists: bool);

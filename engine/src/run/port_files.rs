@@ -17,7 +17,12 @@ pub(super) struct PortFiles(BTreeMap<String, Blob>);
 
 impl PortFiles {
     /// Takes a file over into the cache.
-    pub(super) fn take(&mut self, name: &str, path: &Path, cache: &Cache) -> Result<(), RunError> {
+    pub(super) fn take(
+        &mut self,
+        name: &str,
+        path: &Path,
+        cache: &Cache,
+    ) -> Result<Blob, RunError> {
         if !is_inside(name) {
             return Err(RunError::new(format!(
                 "`{name}` is no name of a file in a folder"
@@ -26,8 +31,9 @@ impl PortFiles {
         if self.0.contains_key(name) {
             return Err(RunError::new(format!("two files are named `{name}`")));
         }
-        self.0.insert(name.to_owned(), cache.take_blob(path)?);
-        Ok(())
+        let blob = cache.take_blob(path)?;
+        self.0.insert(name.to_owned(), blob);
+        Ok(blob)
     }
 
     pub(super) fn blobs(&self) -> Vec<Blob> {

@@ -143,10 +143,10 @@ impl Outputs for Gather<'_> {
         Ok(())
     }
 
-    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<(), NodeError> {
+    fn file(&mut self, port: &str, name: &str, path: &Path) -> Result<PathBuf, NodeError> {
         let cache = self.job.cache;
-        self.port(port, true)?.files.take(name, path, cache)?;
-        Ok(())
+        let blob = self.port(port, true)?.files.take(name, path, cache)?;
+        Ok(std::path::absolute(cache.blob_path(blob.digest))?)
     }
 
     fn failed(&mut self, failure: RowFailure) -> Result<(), NodeError> {

@@ -4,6 +4,7 @@ use trommel_engine::node::{Entry, Erased};
 
 pub mod chat;
 pub mod csv;
+mod image_bytes;
 mod images;
 pub mod jsonl;
 pub mod llava;

@@ -4,6 +4,11 @@
 //! lists of f32 of one length are vectors. A column of paths of images is given as `image`, with absolute paths.
 //! Columns called `key` or `unique_idx` are errors, since every table has these.
 //!
+//! The column of images may hold the images themselves: as bytes, or as Hugging Face's datasets have them, a struct of
+//! `bytes` and `path` (where there are no bytes the path counts, else it is left out). Each distinct image becomes a file
+//! of the cache, and the column holds its path. The port `images` names these files, so that an output with
+//! `format: folder` writes them.
+//!
 //! ```yaml
 //! instructions: { kind: load.parquet, path: ../data/part-*.parquet, image: file_name, images: ../data/images }
 //! ```
@@ -16,7 +21,8 @@ use polars::prelude::{ParquetReader, PolarsError, SerReader};
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
-use super::table_file::{self, Config, Rows};
+use super::image_bytes::{self, ImageBytes};
+use super::table_file::{self, Config, IMAGE, Rows};
 use super::with_causes;
 use crate::bridge::{BridgeError, check_schema, from_polars};
 
@@ -25,11 +31,12 @@ pub struct Parquet;
 
 impl Kind for Parquet {
     const NAME: &'static str = "load.parquet";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
         table_file::contract(config, contract);
+        contract.port_of_files(image_bytes::PORT);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
@@ -53,8 +60,10 @@ impl TableNode for Load {
         let files = table_file::files(&self.config)?;
         let mut rows = Rows::new(&self.config, &files[0])?;
         let mut schema = None;
+        let mut images = ImageBytes::default();
         let mut read = 0;
         for file in &files {
+            let mut of_file = 0;
             for batch in batches(file)? {
                 context.check_cancelled()?;
                 let batch = batch?;
@@ -62,8 +71,17 @@ impl TableNode for Load {
                 if *first != batch.schema() {
                     return Err(differs(file, &files[0], first, batch.schema_ref()));
                 }
-                read += batch.num_rows() as u64;
-                push(&mut rows, file, &batch, outputs)?;
+                let count = batch.num_rows();
+                read += count as u64;
+                for start in (0..count.max(1)).step_by(CHUNK_ROWS) {
+                    let part = batch.slice(start, CHUNK_ROWS.min(count - start));
+                    let column = self.config.image.as_deref().unwrap_or(IMAGE);
+                    let (named, part) = images
+                        .take_from(part, column, outputs, context)
+                        .map_err(|(row, e)| at_row(file, of_file + start + row, e))?;
+                    push(&mut rows, file, &named, &part, outputs)?;
+                }
+                of_file += count;
                 context.progress(read, None, "rows");
             }
         }
@@ -105,25 +123,26 @@ fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeE
     }))
 }
 
-/// A row's key comes from its JSON, which holds no nulls: a column that is added without values changes no key.
+/// A row's key comes from the JSON of what names it, which holds no nulls: a column that is added without values changes
+/// no key.
 fn push(
     rows: &mut Rows,
     file: &Path,
-    batch: &RecordBatch,
+    named: &RecordBatch,
+    part: &RecordBatch,
     outputs: &mut dyn Outputs,
 ) -> Result<(), NodeError> {
-    let mut start = 0;
-    loop {
-        let part = batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start));
-        let mut writer = LineDelimitedWriter::new(Vec::new());
-        writer.write(&part)?;
-        writer.finish()?;
-        let text = writer.into_inner();
-        rows.push(file, &part, text.split(|byte| *byte == b'\n'), outputs)?;
-        start += part.num_rows();
-        if start >= batch.num_rows() {
-            return Ok(());
-        }
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    writer.write(named)?;
+    writer.finish()?;
+    let text = writer.into_inner();
+    rows.push(file, part, text.split(|byte| *byte == b'\n'), outputs)
+}
+
+fn at_row(file: &Path, row: usize, error: NodeError) -> NodeError {
+    NodeError {
+        message: format!("{}, row {row}: {}", file.display(), error.message),
+        ..error
     }
 }
 

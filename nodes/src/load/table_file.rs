@@ -28,7 +28,7 @@ pub struct Config {
     pub on_missing_image: OnMissingImage,
 }
 
-const IMAGE: &str = "image";
+pub(super) const IMAGE: &str = "image";
 
 pub(super) fn contract(config: &Config, contract: &mut Contract) {
     contract.files("path", &config.path);

@@ -21,7 +21,7 @@ impl Outputs for Pushed {
         Err(NodeError::new(failure.reason))
     }
 
-    fn file(&mut self, _: &str, _: &str, _: &Path) -> Result<(), NodeError> {
+    fn file(&mut self, _: &str, _: &str, _: &Path) -> Result<PathBuf, NodeError> {
         Err(NodeError::new("it gives no files"))
     }
 
