@@ -10,6 +10,7 @@ mod images;
 mod scores;
 mod selection;
 mod tables;
+mod webdataset;
 mod workers;
 
 use std::fs;

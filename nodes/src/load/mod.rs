@@ -15,6 +15,7 @@ pub mod scores;
 mod table_file;
 mod values_file;
 pub mod vectors;
+pub mod webdataset;
 
 pub const KINDS: &[Entry] = &[
     Entry {
@@ -44,6 +45,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<vectors::Vectors>::NEW,
         source: include_str!("vectors.rs"),
+    },
+    Entry {
+        kind: &Erased::<webdataset::Webdataset>::NEW,
+        source: include_str!("webdataset.rs"),
     },
 ];
 
