@@ -1,5 +1,6 @@
 //! What several benchmarks need.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -24,4 +25,12 @@ pub fn seconds(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64()
+}
+
+/// The most memory that this process has had so far.
+pub fn peak_mb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    kib.expect("VmHWM") * 1024.0 / 1e6
 }

@@ -17,6 +17,7 @@ import sys
 
 import changes
 import extract
+import loading
 import overhead
 import peers
 import plans
@@ -36,6 +37,7 @@ CASES = {
     "overhead": overhead.overhead,
     "planning": lambda bench: bench.in_rust("planning"),
     "store": lambda bench: bench.in_rust("store"),
+    "load": loading.load,
     "select": selection.select,
     "extract": extract.extract,
     "train": training.train,
@@ -127,7 +129,7 @@ def main():
     machine = {
         "processors": os.cpu_count(), "memory_gib": round(memory, 1),
         "system": platform.system(), "python": platform.python_version(),
-        "peers": peers.VERSIONS | torch_env.VERSIONS,
+        "peers": peers.VERSIONS | torch_env.VERSIONS | loading.VERSIONS,
     }
     results = {"machine": machine, "rows": bench.rows, "notes": bench.notes, "texts": bench.texts}
     (work / "results.json").write_text(json.dumps(results, indent=1) + "\n")

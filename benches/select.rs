@@ -9,7 +9,7 @@
 use std::f32::consts::TAU;
 use std::fs;
 
-use trommel_benches::seconds;
+use trommel_benches::{peak_mb, seconds};
 use trommel_nodes::select::diverse::greedy::greedy;
 use trommel_nodes::select::diverse::rows::Rows;
 
@@ -106,12 +106,4 @@ fn pairs(rows: usize, dim: usize) -> Vec<f32> {
         }
     }
     values
-}
-
-/// The most memory that this process had so far.
-fn peak_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    kib.expect("VmHWM") * 1024.0 / 1e6
 }

@@ -1,14 +1,13 @@
 //! The keys of records: what a record says and how often it was said before.
 
-use std::collections::HashMap;
-
+use crate::fast_map::FastMap;
 use crate::table::{Digest, Digester};
 
 /// Gives the `key` of each record of a source in turn: the first 16 bytes of a digest over the
 /// record's text and its occurrence number, so that equal records stay apart.
 #[derive(Default)]
 pub struct RecordKeys {
-    seen: HashMap<Digest, u64>,
+    seen: FastMap<Digest, u64>,
 }
 
 impl RecordKeys {

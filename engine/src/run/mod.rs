@@ -29,6 +29,7 @@ mod row_failures;
 mod row_parts;
 mod rows;
 mod scheduler;
+mod storing;
 mod stream;
 mod tables;
 

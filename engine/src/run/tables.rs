@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -12,6 +13,7 @@ use super::chunk_input::Part;
 use super::job::Job;
 use super::port_files::PortFiles;
 use super::row_failures::failed;
+use super::storing::Storing;
 use super::{NodeTables, RunError};
 use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
 use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowFailure, RowsOf, TableNode};
@@ -41,31 +43,28 @@ pub(super) fn run(
             plan.need.label.clone(),
         );
     }
-    let mut gather = Gather {
-        job,
-        ports: node
-            .contract
-            .ports
-            .iter()
-            .enumerate()
-            .map(|(number, port)| Gathered::new(number, port, job, inputs))
-            .collect::<Result<_, _>>()?,
-        existence: Existence::default(),
-        failures: Vec::new(),
-    };
-    worker.table(&given, &mut gather, context)?;
-    context.check_cancelled()?;
-    let Gather {
-        ports,
-        existence,
-        failures,
-        ..
-    } = gather;
+    let (ports, existence, failures) = thread::scope(|scope| {
+        let ports = node.contract.ports.iter().enumerate();
+        let mut gather = Gather {
+            job,
+            ports: ports
+                .map(|(number, port)| {
+                    let storing = Storing::new(scope, job.cache);
+                    Gathered::new(number, port, job, inputs, storing)
+                })
+                .collect::<Result<_, _>>()?,
+            existence: Existence::default(),
+            failures: Vec::new(),
+        };
+        worker.table(&given, &mut gather, context)?;
+        context.check_cancelled()?;
+        let ports = gather.ports.into_iter();
+        let ports = ports
+            .map(|port| port.finish(job, inputs))
+            .collect::<Result<Vec<_>, RunError>>()?;
+        Ok::<_, RunError>((ports, gather.existence, gather.failures))
+    })?;
     let quarantined = set_aside(node, &failures, inputs)?;
-    let ports = ports
-        .into_iter()
-        .map(|port| port.finish(job, inputs))
-        .collect::<Result<Vec<_>, _>>()?;
     let entry = TableEntry {
         manifest: full.clone(),
         ports,
@@ -116,15 +115,15 @@ fn set_aside(
     Ok(quarantined)
 }
 
-struct Gather<'a> {
+struct Gather<'scope, 'a> {
     job: &'a Job<'a>,
-    ports: Vec<Gathered<'a>>,
+    ports: Vec<Gathered<'scope, 'a>>,
     existence: Existence,
     failures: Vec<RowFailure>,
 }
 
 /// What has been pushed to one port.
-struct Gathered<'a> {
+struct Gathered<'scope, 'a> {
     port: &'a Port,
     number: usize,
     /// The rows of each chunk to come, where they are given by an input.
@@ -132,11 +131,12 @@ struct Gathered<'a> {
     fields: Option<Vec<FieldRef>>,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
+    storing: Storing<'scope, 'a>,
     pieces: Vec<Piece>,
     files: PortFiles,
 }
 
-impl Outputs for Gather<'_> {
+impl Outputs for Gather<'_, '_> {
     fn push(&mut self, port: &str, batch: RecordBatch) -> Result<(), NodeError> {
         let job = self.job;
         self.port(port, false)?.push(batch, job)?;
@@ -164,8 +164,8 @@ impl Outputs for Gather<'_> {
     }
 }
 
-impl<'a> Gather<'a> {
-    fn port(&mut self, name: &str, of_files: bool) -> Result<&mut Gathered<'a>, RunError> {
+impl<'scope, 'a> Gather<'scope, 'a> {
+    fn port(&mut self, name: &str, of_files: bool) -> Result<&mut Gathered<'scope, 'a>, RunError> {
         let mut ports = self.ports.iter_mut();
         let port = ports.find(|p| p.port.name == name && p.port.files == of_files);
         port.ok_or_else(|| {
@@ -178,12 +178,13 @@ impl<'a> Gather<'a> {
     }
 }
 
-impl<'a> Gathered<'a> {
+impl<'scope, 'a> Gathered<'scope, 'a> {
     fn new(
         number: usize,
         port: &'a Port,
         job: &Job<'_>,
         inputs: &[Table],
+        storing: Storing<'scope, 'a>,
     ) -> Result<Self, RunError> {
         let sizes = match port.rows {
             RowsOf::Input(key) => Some(
@@ -202,6 +203,7 @@ impl<'a> Gathered<'a> {
             fields: None,
             waiting: Vec::new(),
             waiting_rows: 0,
+            storing,
             pieces: Vec::new(),
             files: PortFiles::default(),
         })
@@ -243,7 +245,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Stores the first `size` waiting rows as a chunk.
+    /// Begins to store the first `size` waiting rows as a chunk.
     fn store(&mut self, size: usize, job: &Job<'_>) -> Result<(), RunError> {
         let schema = self.waiting[0].schema();
         let mut taken = Vec::new();
@@ -265,19 +267,33 @@ impl<'a> Gathered<'a> {
         } else {
             concat_batches(&schema, &taken)?
         };
-        let piece = job.cache.put(&chunk)?.piece;
-        // What a failed call has given must not be read twice, so a node that may be called again keeps its chunks back.
-        if self.port.rows == RowsOf::New && job.node.contract.retries == 0 {
-            let columns = job.cache.columns(&piece);
-            let rows = piece.rows;
-            job.stream
-                .push(self.number, schema.fields(), Chunk { rows, columns });
+        while self.storing.is_ready() || self.storing.is_full(chunk.get_array_memory_size()) {
+            self.give_next(job)?;
         }
-        self.pieces.push(piece);
+        self.storing.begin(chunk);
         if let Some(sizes) = &mut self.sizes {
             sizes.pop_front();
         }
         Ok(())
+    }
+
+    /// Waits for the oldest chunk that is being stored and gives it on; whether there was any.
+    fn give_next(&mut self, job: &Job<'_>) -> Result<bool, RunError> {
+        let Some(piece) = self.storing.next()? else {
+            return Ok(false);
+        };
+        // What a failed call has given must not be read twice, so a node that may be called again keeps its chunks back.
+        if self.port.rows == RowsOf::New
+            && job.node.contract.retries == 0
+            && let Some(fields) = &self.fields
+        {
+            let columns = job.cache.columns(&piece);
+            let rows = piece.rows;
+            job.stream
+                .push(self.number, fields, Chunk { rows, columns });
+        }
+        self.pieces.push(piece);
+        Ok(true)
     }
 
     fn finish(mut self, job: &Job<'_>, inputs: &[Table]) -> Result<PortEntry, RunError> {
@@ -295,6 +311,7 @@ impl<'a> Gathered<'a> {
         if self.waiting_rows > 0 {
             self.store(self.waiting_rows, job)?;
         }
+        while self.give_next(job)? {}
         let passed: Vec<FieldRef> = match self.port.passes {
             Some(key) => arrange::input(job.node, key, inputs)?.fields().to_vec(),
             None => Vec::new(),

@@ -16,6 +16,7 @@
 
 use std::path::Path;
 
+use arrow::array::StringBuilder;
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
@@ -24,7 +25,7 @@ use self::record::Form;
 use super::images::{Images, OnMissingImage};
 use super::llava::rows::{self, Rows, lifted};
 use super::llava::split::{Split, SplitError};
-use super::open::{self, Bounded, Left, Room};
+use super::open::{self, Opened, Room};
 
 mod record;
 
@@ -104,7 +105,7 @@ impl TableNode for Load {
             .map_err(|reason| NodeError::new(format!("`path`: {reason}")))?;
         let mut form = config.format;
         let mut images = Images::new(config.images.as_ref(), &files[0], config.on_missing_image)?;
-        let mut keys = RecordKeys::default();
+        let mut of_records = RecordKeys::default();
         let (mut read, mut shortened) = (0_u64, 0_u64);
         let names: Vec<String> = [SYSTEM.to_owned()]
             .into_iter()
@@ -114,36 +115,39 @@ impl TableNode for Load {
             let mut records = Records::open(file)?;
             loop {
                 context.check_cancelled()?;
-                let (mut rows, mut room) = (Rows::new(&names), Room::default());
+                let (mut rows, mut room) = (Rows::new(&names, 0), Room::default());
+                let (mut keys, mut raw) = (Vec::new(), StringBuilder::new());
                 let before = read;
                 while read - before < CHUNK_ROWS as u64
-                    && let Some((text, line)) = records.next()?
+                    && let Some(line) = records.next()?
                 {
                     let fault = |reason: String| records.fault(line, &reason);
+                    let text = records.text(line)?;
                     room.take(text.len()).map_err(fault)?;
-                    let written = record::parse(text, line, form).map_err(fault)?;
+                    let written = record::parse(text, form).map_err(fault)?;
                     form = Some(written.form);
                     if written.several && config.several_images == SeveralImages::Error {
                         return Err(fault("it has several images".to_owned())
                             .help("`several_images: first` keeps the first one of such records"));
                     }
                     shortened += u64::from(written.several);
-                    let record = written.record;
+                    let record = &written.record;
                     let mut own = vec![written.system];
                     own.extend(
-                        lifted(&record.raw, &config.columns).map_err(|e| fault(e.to_string()))?,
+                        lifted(record.raw, &config.columns).map_err(|e| fault(e.to_string()))?,
                     );
-                    let key = keys.next(record.raw.as_bytes());
-                    if let Some(image) = images.find(read, record.image.as_deref(), outputs) {
-                        rows.add(key, read, record, image, own);
-                    }
+                    keys.push(of_records.next(text.as_bytes()));
+                    raw.append_value(text);
+                    rows.add(read, record, own);
                     read += 1;
-                }
-                if rows.len() > 0 {
-                    outputs.push("rows", rows.finish()?)?;
                 }
                 if read == before {
                     break;
+                }
+                let rows = rows.finish(&keys, raw.finish())?;
+                let rows = images.find_all(before, &rows, outputs)?;
+                if rows.num_rows() > 0 {
+                    outputs.push("rows", rows)?;
                 }
                 context.progress(read, None, "records");
             }
@@ -160,33 +164,32 @@ impl TableNode for Load {
 /// The texts of a file's records.
 struct Records<'a> {
     file: &'a Path,
-    split: Split<Bounded>,
-    left: Left,
+    split: Split<Opened>,
+    /// The record that was read last.
+    text: Vec<u8>,
     /// Of the record that is read next, from 0.
     number: u64,
 }
 
 impl<'a> Records<'a> {
     fn open(file: &'a Path) -> Result<Self, NodeError> {
-        let (from, left) = open::open_bounded(file)?;
         Ok(Self {
             file,
-            split: Split::new(from),
-            left,
+            split: Split::new(open::open(file)?),
+            text: Vec::new(),
             number: 0,
         })
     }
 
-    /// A record and the line on which it begins.
-    fn next(&mut self) -> Result<Option<(String, u64)>, NodeError> {
-        self.left.another_begins();
+    /// Reads a record; gives the line on which it begins.
+    fn next(&mut self) -> Result<Option<u64>, NodeError> {
         let whole = |reason: String| {
             NodeError::new(format!("{} {reason}", self.file.display()))
                 .help("expected is a JSON array of records, or one JSON record per line")
         };
-        let piece = match self.split.next() {
-            Ok(Some(piece)) => piece,
-            Ok(None) => return Ok(None),
+        self.text.clear();
+        let line = match self.split.next(&mut self.text) {
+            Ok(line) => line,
             Err(SplitError::Empty) => return Err(whole("is empty".to_owned())),
             Err(SplitError::NotRecords { found }) => {
                 return Err(whole(format!("begins with {found:?}")));
@@ -201,10 +204,11 @@ impl<'a> Records<'a> {
             }
         };
         self.number += 1;
-        match String::from_utf8(piece.text) {
-            Ok(text) => Ok(Some((text, piece.line))),
-            Err(_) => Err(self.fault(piece.line, "it is not UTF-8")),
-        }
+        Ok(line)
+    }
+
+    fn text(&self, line: u64) -> Result<&str, NodeError> {
+        std::str::from_utf8(&self.text).map_err(|_| self.fault(line, "it is not UTF-8"))
     }
 
     /// What is wrong with the record that was read last.

@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use arrow::array::{BooleanArray, StringArray};
+use arrow::compute::filter_record_batch;
 use trommel_engine::node::prelude::*;
+use trommel_engine::table::strings;
 
+/// The column of paths.
+pub(super) const IMAGE: &str = "image";
 /// Missing images that a message names.
 const NAMED: usize = 10;
 
@@ -77,6 +82,32 @@ impl Images {
         }
         self.missing.push((unique_idx, path));
         (self.on_missing != OnMissingImage::Drop).then_some(None)
+    }
+
+    /// Absolute paths for the column `image` of rows that are numbered from `first` on; without the rows that are left out.
+    pub(super) fn find_all(
+        &mut self,
+        first: u64,
+        rows: &RecordBatch,
+        outputs: &mut dyn Outputs,
+    ) -> Result<RecordBatch, NodeError> {
+        let Ok(at) = rows.schema_ref().index_of(IMAGE) else {
+            return Ok(rows.clone());
+        };
+        let found: Vec<Option<Option<String>>> = strings(rows.column(at))?
+            .iter()
+            .zip(first..)
+            .map(|(path, number)| self.find(number, path, outputs))
+            .collect();
+        let kept: Vec<bool> = found.iter().map(Option::is_some).collect();
+        let mut columns = rows.columns().to_vec();
+        let paths: StringArray = found.into_iter().map(Option::flatten).collect();
+        columns[at] = Arc::new(paths);
+        let rows = RecordBatch::try_new(rows.schema(), columns)?;
+        if kept.iter().all(|&kept| kept) {
+            return Ok(rows);
+        }
+        Ok(filter_record_batch(&rows, &BooleanArray::from(kept))?)
     }
 
     /// To be called after the last record.

@@ -1,6 +1,6 @@
 //! Reads a LLaVA annotation file: one row per record, in the order of the file.
 //!
-//! The file is a JSON array or one JSON object a line. Each record has `conversations` (turns `from` human
+//! The file is a JSON array or one JSON object a line, and may be packed by gzip or zstd. Each record has `conversations` (turns `from` human
 //! and gpt in alternation, human first) and may have `id`, `image` (a path below `images`) and keys of its
 //! own, which `columns` can lift into columns of text. `text` is what CLIP and the judge read: `USER: ` and
 //! `ASSISTANT: ` turns without `<image>`. `raw` is the record's JSON, byte for byte. A record that cannot be
@@ -10,7 +10,9 @@
 //! instructions: { kind: load.llava, annotations: ../data/llava_instruct_158k.json, images: ../data/coco/train2017 }
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
@@ -18,7 +20,7 @@ use trommel_engine::node::prelude::*;
 use self::reader::LlavaReader;
 use self::rows::{Rows, lifted};
 use super::images::{Images, OnMissingImage};
-use super::with_causes;
+use super::{open, with_causes};
 
 pub mod original;
 pub mod reader;
@@ -78,6 +80,9 @@ struct Load {
     columns: Vec<String>,
 }
 
+/// Chunks that are read ahead of the one that is stored.
+const AHEAD: usize = 2;
+
 impl TableNode for Load {
     fn table(
         &mut self,
@@ -85,28 +90,72 @@ impl TableNode for Load {
         outputs: &mut dyn Outputs,
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
-        let fault = |e: reader::LlavaError| NodeError::new(with_causes(&e));
-        let mut reader = LlavaReader::open(&self.annotations).map_err(fault)?;
-        let mut keys = RecordKeys::default();
-        let mut read = 0_u64;
-        while let Some(records) = reader.next_batch().map_err(fault)? {
-            context.check_cancelled()?;
-            let count = records.len() as u64;
-            let mut rows = Rows::new(&self.columns);
-            for (number, record) in (read..).zip(records) {
-                let key = keys.next(record.raw.as_bytes());
-                if let Some(image) = self.images.find(number, record.image.as_deref(), outputs) {
-                    let own = lifted(&record.raw, &self.columns)
-                        .map_err(|e| NodeError::new(format!("record {number}: {e}")))?;
-                    rows.add(key, number, record, image, own);
+        let (annotations, columns) = (&self.annotations, &self.columns);
+        let images = &mut self.images;
+        thread::scope(|scope| {
+            let (sender, chunks) = mpsc::sync_channel(AHEAD);
+            scope.spawn(move || {
+                let read = read(annotations, columns, &mut |rows| {
+                    sender.send(Ok(rows)).is_ok()
+                });
+                if let Err(error) = read {
+                    // Nobody listens where storing has failed, which is told there.
+                    let _ = sender.send(Err(error));
                 }
+            });
+            let mut first = 0;
+            for rows in chunks {
+                context.check_cancelled()?;
+                let rows = rows?;
+                let found = images.find_all(first, &rows, outputs)?;
+                first += rows.num_rows() as u64;
+                if found.num_rows() > 0 {
+                    outputs.push("rows", found)?;
+                }
+                context.progress(first, None, "records");
             }
-            read += count;
-            if rows.len() > 0 {
-                outputs.push("rows", rows.finish()?)?;
-            }
-            context.progress(read, None, "records");
-        }
+            Ok::<(), NodeError>(())
+        })?;
         self.images.report_missing(context)
     }
+}
+
+/// Gives the rows of a file, [`reader::BATCH`] at a time, as long as `give` wants more. `image` is as the records have it.
+pub fn read(
+    annotations: &Path,
+    columns: &[String],
+    give: &mut dyn FnMut(RecordBatch) -> bool,
+) -> Result<(), NodeError> {
+    let file = open::open(annotations)?;
+    thread::scope(|scope| {
+        let (sender, batches) = mpsc::sync_channel(AHEAD);
+        // Half of the work: the file is read and cut, and the records are digested.
+        scope.spawn(move || {
+            let mut reader = LlavaReader::new(file);
+            let (mut keys, mut bytes) = (RecordKeys::default(), 0);
+            while let Some(batch) = reader.next_batch(bytes) {
+                let keys: Vec<[u8; 16]> = batch.texts().map(|text| keys.next(text)).collect();
+                // The next records are about as long as these.
+                bytes = batch.bytes() + batch.bytes() / 8;
+                if sender.send((batch, keys)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut number = 0;
+        for (mut batch, keys) in batches {
+            let mut rows = Rows::new(columns, batch.bytes());
+            let read = batch.records(annotations, |record| {
+                let own = lifted(record.raw, columns).map_err(|e| e.to_string())?;
+                rows.add(number, record, own);
+                number += 1;
+                Ok(())
+            });
+            read.map_err(|e| NodeError::new(with_causes(&e)))?;
+            if !give(rows.finish(&keys, batch.into_column()?)?) {
+                break;
+            }
+        }
+        Ok(())
+    })
 }

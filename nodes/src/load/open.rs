@@ -67,9 +67,10 @@ impl<R: Read> Read for Packed<R> {
 
 /// Appends up to the end of the line, with it; the number of bytes, 0 at the end of the file.
 pub(super) fn read_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
-    let most = MOST_OF_A_RECORD.saturating_sub(line.len()) as u64;
-    let read = from.take(most + 1).read_until(b'\n', line)?;
-    if line.len() > MOST_OF_A_RECORD {
+    let read = from
+        .take(MOST_OF_A_RECORD as u64 + 1)
+        .read_until(b'\n', line)?;
+    if read > MOST_OF_A_RECORD {
         return Err(too_long());
     }
     Ok(read)
@@ -122,7 +123,7 @@ impl Read for Bounded {
     }
 }
 
-fn too_long() -> io::Error {
+pub(super) fn too_long() -> io::Error {
     let most = MOST_OF_A_RECORD >> 20;
     io::Error::other(format!("the record is longer than {most} MiB"))
 }

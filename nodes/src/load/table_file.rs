@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::{BooleanArray, FixedSizeBinaryArray, StringArray, UInt64Array};
-use arrow::compute::filter_record_batch;
+use arrow::array::{FixedSizeBinaryArray, UInt64Array};
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
-use trommel_engine::table::strings;
 
-use super::images::{Images, OnMissingImage};
+use super::images::{IMAGE, Images, OnMissingImage};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,8 +25,6 @@ pub struct Config {
     #[serde(default)]
     pub on_missing_image: OnMissingImage,
 }
-
-pub(super) const IMAGE: &str = "image";
 
 pub(super) fn contract(config: &Config, contract: &mut Contract) {
     contract.files("path", &config.path);
@@ -99,34 +95,18 @@ impl Rows {
                 arrays.push(array.clone());
             }
         }
-        let mut kept = vec![true; rows];
         if let Some(column) = image {
-            let (paths, there) = self.find_images(&columns[column], outputs)?;
             fields.push(Arc::new(Field::new(IMAGE, DataType::Utf8, true)));
-            arrays.push(Arc::new(paths));
-            kept = there;
+            arrays.push(columns[column].clone());
         }
-        self.next += rows as u64;
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-        outputs.push(
-            "rows",
-            filter_record_batch(&batch, &BooleanArray::from(kept))?,
-        )
-    }
-
-    /// Absolute paths of images, and which rows are kept.
-    fn find_images(
-        &mut self,
-        column: &ArrayRef,
-        outputs: &mut dyn Outputs,
-    ) -> Result<(StringArray, Vec<bool>), NodeError> {
-        let found: Vec<Option<Option<String>>> = strings(column)?
-            .iter()
-            .zip(self.next..)
-            .map(|(path, number)| self.images.find(number, path, outputs))
-            .collect();
-        let kept = found.iter().map(Option::is_some).collect();
-        Ok((found.into_iter().map(Option::flatten).collect(), kept))
+        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        let first = self.next;
+        self.next += rows.num_rows() as u64;
+        let rows = match image {
+            Some(_) => self.images.find_all(first, &rows, outputs)?,
+            None => rows,
+        };
+        outputs.push("rows", rows)
     }
 
     /// To be called after the last rows.

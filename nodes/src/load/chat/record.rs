@@ -1,5 +1,7 @@
 //! One record of a chat model's data, as a record of LLaVA's.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use trommel_engine::node::prelude::*;
 
@@ -39,9 +41,9 @@ impl Form {
 
 /// What a record says.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct Written<'a> {
     pub(super) form: Form,
-    pub(super) record: Record,
+    pub(super) record: Record<'a>,
     pub(super) system: Option<String>,
     /// It had several images, of which the first is kept.
     pub(super) several: bool,
@@ -50,8 +52,8 @@ pub(super) struct Written {
 const IMAGE: &str = "<image>";
 
 /// A record's text, in the form that is known or else that its keys tell; errors say what makes it unusable.
-pub(super) fn parse(raw: String, line: u64, form: Option<Form>) -> Result<Written, String> {
-    let fields = match serde_json::from_str(&raw) {
+pub(super) fn parse(raw: &str, form: Option<Form>) -> Result<Written<'_>, String> {
+    let fields = match serde_json::from_str(raw) {
         Ok(Value::Object(fields)) => fields,
         Ok(other) => return Err(format!("it is {}, not an object", word(&other))),
         Err(e) => return Err(format!("it is not JSON: {e}, counted from its start")),
@@ -59,8 +61,8 @@ pub(super) fn parse(raw: String, line: u64, form: Option<Form>) -> Result<Writte
     let form = form.map_or_else(|| Form::of(&fields), Ok)?;
     let id = match fields.get("id") {
         None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::String(text)) => Some(Cow::Owned(text.clone())),
+        Some(Value::Number(number)) => Some(Cow::Owned(number.to_string())),
         Some(other) => {
             let found = word(other);
             return Err(format!("`id` is {found}, not a string or a number"));
@@ -95,9 +97,8 @@ pub(super) fn parse(raw: String, line: u64, form: Option<Form>) -> Result<Writte
         record: Record {
             raw,
             id,
-            image: images.pop(),
+            image: images.pop().map(Cow::Owned),
             conversations: talk.turns,
-            line,
         },
         system: talk.system,
         several,
@@ -107,7 +108,7 @@ pub(super) fn parse(raw: String, line: u64, form: Option<Form>) -> Result<Writte
 /// The turns of a record so far.
 #[derive(Default)]
 struct Talk {
-    turns: Vec<Turn>,
+    turns: Vec<Turn<'static>>,
     system: Option<String>,
     /// Named by parts of messages.
     images: Vec<String>,
@@ -151,8 +152,8 @@ impl Talk {
             other => text_of(content, other)?,
         };
         self.turns.push(Turn {
-            from: from.to_owned(),
-            value,
+            from: Cow::Borrowed(from),
+            value: Cow::Owned(value),
         });
         Ok(())
     }
@@ -281,7 +282,7 @@ fn path_of(place: &str) -> Result<String, String> {
 }
 
 /// Takes all `<image>` but the first from what humans say, each with the line end behind it.
-fn keep_first_image(turns: &mut [Turn]) {
+fn keep_first_image(turns: &mut [Turn<'_>]) {
     let mut met = false;
     for turn in turns.iter_mut().filter(|turn| turn.from == "human") {
         let mut pieces = turn.value.split(IMAGE);
@@ -295,7 +296,7 @@ fn keep_first_image(turns: &mut [Turn]) {
             }
             met = true;
         }
-        turn.value = kept;
+        turn.value = Cow::Owned(kept);
     }
 }
 

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 
-fn read(record: &Value) -> Result<Written, String> {
-    parse(record.to_string(), 1, None)
+fn read(record: &Value) -> Result<Written<'static>, String> {
+    parse(record.to_string().leak(), None)
 }
 
-fn values(written: &Written) -> Vec<(&str, &str)> {
+fn values<'w>(written: &'w Written<'_>) -> Vec<(&'w str, &'w str)> {
     let turns = written.record.conversations.iter();
-    turns.map(|t| (t.from.as_str(), t.value.as_str())).collect()
+    turns.map(|t| (&*t.from, &*t.value)).collect()
 }
 
 fn sharegpt(mut fields: Value, turns: &[(&str, &str)]) -> Value {
@@ -184,12 +184,9 @@ fn what_is_wrong_is_said() {
         let error = read(&record).unwrap_err();
         assert!(error.contains(expected), "{record}: {error}");
     }
-    assert!(
-        parse("{\"a\": ".to_owned(), 1, None)
-            .unwrap_err()
-            .contains("not JSON")
-    );
+    assert!(parse("{\"a\": ", None).unwrap_err().contains("not JSON"));
     // What the first record had is expected of the others.
-    let other = parse(messages(&json!("q")).to_string(), 1, Some(Form::ShareGpt));
+    let other = messages(&json!("q")).to_string();
+    let other = parse(&other, Some(Form::ShareGpt));
     assert_eq!(other.unwrap_err(), "it has no `conversations`");
 }

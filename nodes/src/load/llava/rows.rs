@@ -1,12 +1,21 @@
 //! The columns that records of conversations come to, whatever file they stood in.
 
-use arrow::array::{FixedSizeBinaryArray, ListArray, StringArray, StructArray, UInt64Array};
+use std::borrow::Cow;
+use std::fmt;
+
+use arrow::array::{
+    FixedSizeBinaryArray, ListArray, StringArray, StringBuilder, StructArray, UInt64Array,
+};
 use arrow::buffer::OffsetBuffer;
-use serde_json::{Map, Value};
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use trommel_engine::node::prelude::*;
+use trommel_engine::table::CHUNK_ROWS;
 
 use super::record::Record;
 use super::text;
+use crate::load::images::IMAGE;
 
 const OWN: [&str; 7] = [
     KEY,
@@ -41,7 +50,7 @@ pub(in crate::load) fn contract(columns: &[String], further: &[&str], contract: 
     }
 }
 
-/// Values of keys of a record as texts.
+/// Values of keys of a record as texts; none for a key that it lacks. Of a key that it has twice the last one counts.
 pub(in crate::load) fn lifted(
     raw: &str,
     columns: &[String],
@@ -49,92 +58,112 @@ pub(in crate::load) fn lifted(
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let fields: Map<String, Value> = serde_json::from_str(raw)?;
-    let value = |column: &String| match fields.get(column) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(other) => Some(other.to_string()),
-    };
-    Ok(columns.iter().map(value).collect())
+    serde_json::Deserializer::from_str(raw).deserialize_map(Lift(columns))
 }
 
-/// Columns of a batch of records.
+struct Lift<'c>(&'c [String]);
+
+/// A key, which is copied only where it has escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Lift<'_> {
+    type Value = Vec<Option<String>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut record: A) -> Result<Self::Value, A::Error> {
+        let mut values = vec![None; self.0.len()];
+        while let Some(Name(name)) = record.next_key()? {
+            if !self.0.iter().any(|column| *column == name) {
+                record.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = match record.next_value()? {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                other => Some(other.to_string()),
+            };
+            let columns = self.0.iter().zip(&mut values);
+            for (_, place) in columns.filter(|(column, _)| **column == name) {
+                place.clone_from(&value);
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The columns of a batch of records but for `raw`, written as the records come. `image` is as the records have it.
 pub(in crate::load) struct Rows {
-    keys: Vec<[u8; 16]>,
     numbers: Vec<u64>,
-    ids: Vec<Option<String>>,
-    images: Vec<Option<String>>,
-    texts: Vec<String>,
+    ids: StringBuilder,
+    images: StringBuilder,
+    texts: StringBuilder,
     turn_counts: Vec<usize>,
-    from: Vec<String>,
-    value: Vec<String>,
-    raw: Vec<String>,
-    own: Vec<(String, Vec<Option<String>>)>,
+    from: StringBuilder,
+    value: StringBuilder,
+    own: Vec<(String, StringBuilder)>,
+    /// The last record's text.
+    text: String,
 }
 
 impl Rows {
-    pub(in crate::load) fn new(columns: &[String]) -> Self {
+    /// For records of about so many bytes together.
+    pub(in crate::load) fn new(columns: &[String], bytes: usize) -> Self {
+        let short = || StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * 16);
+        let long = || StringBuilder::with_capacity(CHUNK_ROWS, bytes);
         Self {
-            keys: vec![],
-            numbers: vec![],
-            ids: vec![],
-            images: vec![],
-            texts: vec![],
-            turn_counts: vec![],
-            from: vec![],
-            value: vec![],
-            raw: vec![],
-            own: columns.iter().map(|c| (c.clone(), vec![])).collect(),
+            numbers: Vec::with_capacity(CHUNK_ROWS),
+            ids: short(),
+            images: short(),
+            texts: long(),
+            turn_counts: Vec::with_capacity(CHUNK_ROWS),
+            from: StringBuilder::with_capacity(CHUNK_ROWS * 4, CHUNK_ROWS * 16),
+            value: StringBuilder::with_capacity(CHUNK_ROWS * 4, bytes),
+            own: columns.iter().map(|c| (c.clone(), short())).collect(),
+            text: String::new(),
         }
     }
 
-    pub(in crate::load) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// A record with the values of the further columns.
+    /// Adds a record with the values of the further columns. No column may come to more bytes than its offsets can count,
+    /// which is the caller's to see to: none of them is longer than the records.
     pub(in crate::load) fn add(
         &mut self,
-        key: [u8; 16],
         number: u64,
-        record: Record,
-        image: Option<String>,
+        record: &Record<'_>,
         own: Vec<Option<String>>,
     ) {
-        for ((_, values), value) in self.own.iter_mut().zip(own) {
-            values.push(value);
-        }
-        self.keys.push(key);
         self.numbers.push(number);
-        self.texts.push(text::text(&record.conversations));
-        self.ids.push(record.id);
-        self.images.push(image);
+        self.ids.append_option(record.id.as_deref());
+        self.images.append_option(record.image.as_deref());
+        let text = text::text(&record.conversations, &mut self.text);
+        self.texts.append_value(text);
         self.turn_counts.push(record.conversations.len());
-        for turn in record.conversations {
-            self.from.push(turn.from);
-            self.value.push(turn.value);
+        for turn in &record.conversations {
+            self.from.append_value(&turn.from);
+            self.value.append_value(&turn.value);
         }
-        self.raw.push(record.raw);
+        for ((_, values), value) in self.own.iter_mut().zip(own) {
+            values.append_option(value);
+        }
     }
 
-    pub(in crate::load) fn finish(self) -> Result<RecordBatch, NodeError> {
-        let mut fields = vec![
-            Field::new(KEY, DataType::FixedSizeBinary(16), false),
-            Field::new(UNIQUE_IDX, DataType::UInt64, false),
-            Field::new("id", DataType::Utf8, true),
-            Field::new("image", DataType::Utf8, true),
-            Field::new("text", DataType::Utf8, false),
-        ];
+    /// With the records' keys and texts.
+    pub(in crate::load) fn finish(
+        mut self,
+        keys: &[[u8; 16]],
+        raw: StringArray,
+    ) -> Result<RecordBatch, NodeError> {
         let turns = StructArray::try_new(
             vec![
                 Field::new("from", DataType::Utf8, false),
                 Field::new("value", DataType::Utf8, false),
             ]
             .into(),
-            vec![
-                Arc::new(StringArray::from(self.from)),
-                Arc::new(StringArray::from(self.value)),
-            ],
+            vec![Arc::new(self.from.finish()), Arc::new(self.value.finish())],
             None,
         )?;
         let item = Arc::new(Field::new("item", turns.data_type().clone(), false));
@@ -144,28 +173,59 @@ impl Rows {
             Arc::new(turns),
             None,
         )?;
-        fields.push(Field::new(
-            "conversations",
-            conversations.data_type().clone(),
-            false,
-        ));
-        fields.push(Field::new("raw", DataType::Utf8, false));
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(FixedSizeBinaryArray::try_from_iter(self.keys.iter())?),
-            Arc::new(UInt64Array::from(self.numbers)),
-            Arc::new(StringArray::from(self.ids)),
-            Arc::new(StringArray::from(self.images)),
-            Arc::new(StringArray::from(self.texts)),
-            Arc::new(conversations),
-            Arc::new(StringArray::from(self.raw)),
+        let mut fields = vec![
+            Field::new(KEY, DataType::FixedSizeBinary(16), false),
+            Field::new(UNIQUE_IDX, DataType::UInt64, false),
+            Field::new("id", DataType::Utf8, true),
+            Field::new(IMAGE, DataType::Utf8, true),
+            Field::new("text", DataType::Utf8, false),
+            Field::new("conversations", conversations.data_type().clone(), false),
+            Field::new("raw", DataType::Utf8, false),
         ];
-        for (name, values) in self.own {
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
+                keys.iter().map(Some),
+                16,
+            )?),
+            Arc::new(UInt64Array::from(self.numbers)),
+            Arc::new(self.ids.finish()),
+            Arc::new(self.images.finish()),
+            Arc::new(self.texts.finish()),
+            Arc::new(conversations),
+            Arc::new(raw),
+        ];
+        for (name, mut values) in self.own {
             fields.push(Field::new(name, DataType::Utf8, true));
-            columns.push(Arc::new(StringArray::from(values)));
+            columns.push(Arc::new(values.finish()));
         }
         Ok(RecordBatch::try_new(
             Arc::new(Schema::new(fields)),
             columns,
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifted_keys_are_texts() {
+        let raw =
+            r#"{"a": "x\ny", "b": [1, {"a": 2.50}], "c": null, "d": 1, "\u0065": true, "d": 2}"#;
+        let names = ["a", "b", "c", "d", "e", "f", "a"].map(str::to_owned);
+        let texts = [
+            Some("x\ny"),
+            Some(r#"[1,{"a":2.5}]"#),
+            None,
+            Some("2"),
+            Some("true"),
+            None,
+            Some("x\ny"),
+        ];
+        assert_eq!(
+            lifted(raw, &names).unwrap(),
+            texts.map(|text| text.map(str::to_owned))
+        );
     }
 }

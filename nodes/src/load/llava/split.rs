@@ -6,13 +6,7 @@ use std::io::{BufRead, ErrorKind};
 
 use memchr::{memchr_iter, memchr2};
 
-/// A record's text and where it begins.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Piece {
-    pub(crate) text: Vec<u8>,
-    /// From 1.
-    pub(crate) line: u64,
-}
+use crate::load::open;
 
 /// Why the file cannot be cut into records.
 #[derive(Debug)]
@@ -58,14 +52,14 @@ impl<R: BufRead> Split<R> {
         }
     }
 
-    /// The next record's text, or none at the end of the file.
-    pub(crate) fn next(&mut self) -> Result<Option<Piece>, SplitError> {
+    /// Appends the next record's text; gives the line on which it begins, from 1, or none at the end of the file.
+    pub(crate) fn next(&mut self, text: &mut Vec<u8>) -> Result<Option<u64>, SplitError> {
         if self.layout == Layout::Unknown {
             self.begin()?;
         }
         match self.layout {
-            Layout::Array { first } => self.element(first),
-            Layout::Lines => self.line(),
+            Layout::Array { first } => self.element(first, text),
+            Layout::Lines => self.line(text),
             Layout::Unknown | Layout::Ended => Ok(None),
         }
     }
@@ -91,7 +85,7 @@ impl<R: BufRead> Split<R> {
     }
 
     /// One element of the array, with the comma before it.
-    fn element(&mut self, first: bool) -> Result<Option<Piece>, SplitError> {
+    fn element(&mut self, first: bool, text: &mut Vec<u8>) -> Result<Option<u64>, SplitError> {
         match (self.skip_space()?, first) {
             (None, _) => {
                 return Err(self.broken("the file ends before the array does; is it cut off?"));
@@ -125,7 +119,7 @@ impl<R: BufRead> Split<R> {
         }
         self.layout = Layout::Array { first: false };
         let line = self.line;
-        let mut text = Vec::new();
+        let start = text.len();
         let mut scan = Scan::default();
         loop {
             let buffer = self.fill()?;
@@ -143,30 +137,31 @@ impl<R: BufRead> Split<R> {
             }
             let end = scan.end(buffer);
             let taken = end.unwrap_or(buffer.len());
+            if text.len() - start + taken > open::MOST_OF_A_RECORD {
+                return Err(SplitError::Io(open::too_long()));
+            }
             text.extend_from_slice(&buffer[..taken]);
             self.reader.consume(taken);
             if end.is_some() {
-                self.line += newlines(&text);
-                text.truncate(text.trim_ascii_end().len());
-                return Ok(Some(Piece { text, line }));
+                self.line += newlines(&text[start..]);
+                text.truncate(start + text[start..].trim_ascii_end().len());
+                return Ok(Some(line));
             }
         }
     }
 
     /// One line that is not blank.
-    fn line(&mut self) -> Result<Option<Piece>, SplitError> {
+    fn line(&mut self, text: &mut Vec<u8>) -> Result<Option<u64>, SplitError> {
         if self.skip_space()?.is_none() {
             self.layout = Layout::Ended;
             return Ok(None);
         }
-        let mut text = Vec::new();
-        self.reader
-            .read_until(b'\n', &mut text)
-            .map_err(SplitError::Io)?;
+        let start = text.len();
+        open::read_line(&mut self.reader, text).map_err(SplitError::Io)?;
         let line = self.line;
-        self.line += newlines(&text);
-        text.truncate(text.trim_ascii_end().len());
-        Ok(Some(Piece { text, line }))
+        self.line += newlines(&text[start..]);
+        text.truncate(start + text[start..].trim_ascii_end().len());
+        Ok(Some(line))
     }
 
     /// Goes to the next byte that is not white space and shows it.
@@ -257,11 +252,12 @@ mod tests {
         let mut results = Vec::new();
         for size in 1..20 {
             let mut split = Split::new(BufReader::with_capacity(size.max(3), text.as_bytes()));
-            let mut pieces = Vec::new();
+            let (mut pieces, mut text) = (Vec::new(), Vec::new());
             results.push(loop {
-                match split.next() {
-                    Ok(Some(piece)) => {
-                        pieces.push((String::from_utf8(piece.text).unwrap(), piece.line));
+                let start = text.len();
+                match split.next(&mut text) {
+                    Ok(Some(line)) => {
+                        pieces.push((String::from_utf8(text[start..].to_vec()).unwrap(), line));
                     }
                     Ok(None) => break Ok(pieces),
                     Err(e) => break Err(format!("{e:?}")),

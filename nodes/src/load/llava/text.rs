@@ -1,6 +1,9 @@
 //! The text of a sample, as CLIP, `ImageReward` and the judge read it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::record::Turn;
 
@@ -8,9 +11,10 @@ use super::record::Turn;
 const IMAGE: &str = "<image>";
 
 /// Turn by turn `USER: ` or `ASSISTANT: `, the turn and one space; the whole without white space at its ends. A human turn
-/// that holds `<image>` loses every one of them and the white space at its ends; other turns stay as they are.
-pub fn text(conversations: &[Turn]) -> String {
-    let mut text = String::new();
+/// that holds `<image>` loses every one of them and the white space at its ends; other turns stay as they are. It is
+/// written over `text`, of which the result is a part.
+pub fn text<'t>(conversations: &[Turn<'_>], text: &'t mut String) -> &'t str {
+    text.clear();
     for (i, turn) in conversations.iter().enumerate() {
         let human = i % 2 == 0;
         text.push_str(if human { "USER: " } else { "ASSISTANT: " });
@@ -21,12 +25,13 @@ pub fn text(conversations: &[Turn]) -> String {
         }
         text.push(' ');
     }
-    strip(&text).to_string()
+    strip(text)
 }
 
 /// What a human turn says: where it holds `<image>`, without every one of them and the white space at its ends.
 pub(crate) fn without_image(turn: &str) -> Cow<'_, str> {
-    if turn.contains(IMAGE) {
+    static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(IMAGE));
+    if FINDER.find(turn.as_bytes()).is_some() {
         return Cow::Owned(strip(&turn.replace(IMAGE, "")).to_owned());
     }
     Cow::Borrowed(turn)
@@ -42,7 +47,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[&str]) -> String {
-        let turns: Vec<Turn> = values
+        let turns: Vec<Turn<'_>> = values
             .iter()
             .enumerate()
             .map(|(i, value)| Turn {
@@ -50,7 +55,7 @@ mod tests {
                 value: (*value).into(),
             })
             .collect();
-        text(&turns)
+        text(&turns, &mut String::new()).to_owned()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The columns that rows of a file get and lose.
 
-use arrow::array::Int64Array;
+use arrow::array::{Int64Array, StringArray};
 use arrow::datatypes::UInt64Type;
 
 use super::*;
