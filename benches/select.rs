@@ -41,7 +41,7 @@ fn main() {
     let mut picks = Vec::new();
     let took = seconds(|| {
         let rows = Rows::new(dim, vectors.chunks(CHUNK * dim)).expect("rows");
-        picks = greedy(&difficulty, &rows, count, 10, 1.0)
+        picks = greedy(&difficulty, &rows, count, 10, 1.0, None)
             .expect("picks")
             .picks;
     });

@@ -33,29 +33,36 @@ struct Picked {
 
 #[test]
 fn golden_selections_come_out_the_same() {
-    compare(&Recorded::golden());
+    compare(&Recorded::golden(), "");
+}
+
+#[test]
+fn they_are_the_same_where_the_worker_looks_for_neighbours() {
+    compare(&Recorded::golden(), "    device: cpu\n");
 }
 
 #[test]
 fn the_published_program_selected_the_same() {
     if let Some(oracle) = Recorded::oracle() {
-        compare(&oracle);
+        compare(&oracle, "");
+        compare(&oracle, "    device: cpu\n");
     }
 }
 
-fn compare(recorded: &Recorded) {
+/// `setting` is a further line of the select node.
+fn compare(recorded: &Recorded, setting: &str) {
     let mut cases = 0;
     for entry in fs::read_dir(recorded.path("golden/6_stage2")).expect("the folder") {
         let name = entry.expect("an entry").file_name();
         if let Some(name) = name.to_str().and_then(|n| n.strip_suffix("_golden.json")) {
-            selection(recorded, name);
+            selection(recorded, name, setting);
             cases += 1;
         }
     }
     assert!(cases >= 4, "{cases} cases");
 }
 
-fn selection(recorded: &Recorded, name: &str) {
+fn selection(recorded: &Recorded, name: &str, setting: &str) {
     let case: Case = recorded.json(&format!("golden/6_stage2/{name}_golden.json"));
     let input = recorded.path(&format!("golden/6_stage2/{name}_input.safetensors"));
     let features = Tensor::read(&input, "features");
@@ -92,7 +99,7 @@ nodes:
     count: {count}
     k: {k}
     gamma: {gamma:?}
-outputs:
+{setting}outputs:
   - {{ from: selected, path: selected.jsonl, format: jsonl }}
 ",
             count = case.filter_num,

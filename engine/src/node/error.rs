@@ -5,7 +5,7 @@ use std::fmt;
 use arrow::error::ArrowError;
 
 /// A node's failure in words for its user: what happened, on which file or rows, what to do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeError {
     pub message: String,
     pub help: Option<String>,

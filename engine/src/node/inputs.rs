@@ -78,8 +78,13 @@ impl Inputs {
     }
 
     /// Where all of it lies on disk, for a worker that maps it itself. It is read here first, which checks it.
-    pub(super) fn places(&self) -> Result<Vec<TableInput>, NodeError> {
-        self.0.iter().map(Input::places).collect()
+    /// Where the tables lie that a worker asks for.
+    pub(super) fn places(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<TableInput>, NodeError> {
+        let wanted = self.0.iter().filter(|input| wanted(input.key));
+        wanted.map(Input::places).collect()
     }
 
     pub fn column(&self, key: &str) -> Result<ColumnView<'_>, NodeError> {

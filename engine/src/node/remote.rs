@@ -13,7 +13,7 @@ use super::{
 };
 use crate::node::Device;
 use crate::table::{decode_stream, encode_stream};
-use crate::worker::protocol::{Request, Response};
+use crate::worker::protocol::{Request, Response, TableInput};
 use crate::worker::{Patience, Program, Worker, WorkerError};
 
 /// A node in a worker. `device` overrides the run's where it is not `auto`.
@@ -212,26 +212,56 @@ impl TableNode for Remote {
         outputs: &mut dyn Outputs,
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
+        self.work_on(inputs.places(|_| true)?, Some(outputs), context)?;
+        self.finish(context);
+        if context.dry_run {
+            return Err(NodeError::cancelled());
+        }
+        Ok(())
+    }
+}
+
+impl Remote {
+    /// Gives the worker an input to keep. Rows that are sent afterwards ask about it, until the node is closed.
+    pub fn keep(
+        &mut self,
+        input: &str,
+        inputs: &Inputs,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
+        self.work_on(inputs.places(|key| key == input)?, None, context)
+    }
+
+    fn work_on(
+        &mut self,
+        inputs: Vec<TableInput>,
+        mut outputs: Option<&mut dyn Outputs>,
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
         let mut open = self.session(context)?;
         open.worker.send(
             &Request::Table {
                 session: open.session,
-                inputs: inputs.places()?,
+                inputs,
                 folder: context.unfinished.map(Path::to_owned),
                 dry_run: context.dry_run,
             },
             &[],
         )?;
         loop {
-            match next(&mut open, self.patience(context), context)? {
-                (Response::Push { port, .. }, body) => {
+            let answer = next(&mut open, self.patience(context), context)?;
+            match (answer, &mut outputs) {
+                ((Response::Push { port, .. }, body), Some(outputs)) => {
                     outputs.push(&port, table_in(&body, &open.worker)?)?;
                 }
                 (
-                    Response::File {
-                        port, name, path, ..
-                    },
-                    _,
+                    (
+                        Response::File {
+                            port, name, path, ..
+                        },
+                        _,
+                    ),
+                    Some(outputs),
                 ) => {
                     let folder = context.unfinished;
                     if !folder.is_some_and(|folder| is_inside(&path, folder)) {
@@ -241,8 +271,8 @@ impl TableNode for Remote {
                     }
                     outputs.file(&port, &name, &path)?;
                 }
-                (Response::Done { .. }, _) => break,
-                (other, _) => {
+                ((Response::Done { .. }, _), _) => break,
+                ((other, _), _) => {
                     return Err(open
                         .worker
                         .garbled(&format!("{other:?} after `table`"))
@@ -251,10 +281,6 @@ impl TableNode for Remote {
             }
         }
         self.open = Some(open);
-        self.finish(context);
-        if context.dry_run {
-            return Err(NodeError::cancelled());
-        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! Again and again the row of the largest current score is picked (ties: the smallest row), and the scores of
 //! its `k` nearest neighbours that are left (cosine over `vectors`, f32) fall by score * cosine^2 * `gamma`,
 //! in f64 (arXiv 2402.12501, section 3.3). Exact: the picks are those of the plain rule, whatever the number
-//! of threads. Gives the rows of the input in the order picked, with `pick`, `difficulty` (the score as it was)
+//! of threads, and with `device` too. Gives the rows of the input in the order picked, with `pick`, `difficulty` (the score as it was)
 //! and `penalised` (the score when it was picked). Rows without a score are not picked from. The port `lowered` tells what each pick did
 //! to its neighbours: their `unique_idx`, the cosine, and their score afterwards, in the order in which it happened.
 //!
@@ -17,12 +17,15 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::{CHUNK_ROWS, FloatRows};
 
 use self::greedy::{GreedyError, Lowered, Selection, greedy};
+use self::near::{InWorker, Near};
 use self::rows::Rows;
 use super::picks;
 
 mod basis;
+mod best;
 mod dot;
 pub mod greedy;
+pub mod near;
 pub mod rows;
 mod scan;
 mod similar;
@@ -51,6 +54,10 @@ pub struct Config {
     /// How much it falls.
     #[serde(default = "one")]
     pub gamma: f64,
+    /// Lets the worker look for neighbours, on this device (`auto`, `cpu`, `cuda:N`), which has to have room for the vectors. The
+    /// picks are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 fn ten() -> usize {
@@ -85,6 +92,7 @@ impl Kind for Diverse {
             .gives("score", ColumnType::F64);
         contract.permit(Permit::Exclusive);
         contract.memory("vectors", 1.5);
+        contract.speed_only(&["device"]);
         if !config.gamma.is_finite() {
             contract.refuse(
                 "gamma",
@@ -99,6 +107,7 @@ impl Kind for Diverse {
             count: config.count,
             k: config.k,
             gamma: config.gamma,
+            device: config.device,
         }))
     }
 }
@@ -107,6 +116,7 @@ struct Pick {
     count: usize,
     k: usize,
     gamma: f64,
+    device: Option<Device>,
 }
 
 impl TableNode for Pick {
@@ -136,7 +146,12 @@ impl TableNode for Pick {
         } else {
             let rows = Rows::new(width, chunks)
                 .ok_or_else(|| NodeError::new("`vectors` holds vectors of different lengths"))?;
-            greedy(&difficulty, &rows, self.count, self.k, self.gamma).map_err(|e| in_words(&e))?
+            let device = self.device;
+            let mut near = device
+                .map(|device| InWorker::new(device, inputs, &candidates, context))
+                .transpose()?;
+            let near = near.as_mut().map(|near| near as &mut dyn Near);
+            greedy(&difficulty, &rows, self.count, self.k, self.gamma, near).map_err(in_words)?
         };
         let picked = &selection.picks;
         let positions: Vec<usize> = picked.iter().map(|p| candidates[p.index]).collect();
@@ -224,6 +239,9 @@ fn refuse_missing(rows: &[usize]) -> Result<(), NodeError> {
     .help("give them vectors, or no score"))
 }
 
-fn in_words(error: &GreedyError) -> NodeError {
-    NodeError::new(error.to_string())
+fn in_words(error: GreedyError) -> NodeError {
+    match error {
+        GreedyError::Near(error) => error,
+        other => NodeError::new(other.to_string()),
+    }
 }

@@ -12,9 +12,12 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
 use rayon::prelude::*;
+use trommel_engine::node::prelude::*;
 
+use super::best::Neighbour;
+use super::near::Near;
 use super::rows::Rows;
-use super::similar::{Neighbour, Similar};
+use super::similar::Similar;
 
 /// Samples whose neighbours one pass over the vectors looks for.
 const BATCH: usize = 96;
@@ -58,6 +61,8 @@ pub struct Selection {
 /// Why there can be no selection.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum GreedyError {
+    #[error(transparent)]
+    Near(#[from] NodeError),
     #[error("there are {difficulties} difficulties for {vectors} vectors")]
     Lengths { difficulties: usize, vectors: usize },
     #[error("gamma is {gamma}; it must be a finite number")]
@@ -78,16 +83,25 @@ pub enum GreedyError {
     },
 }
 
-/// Picks `count` samples (all, if there are fewer) in order. `vectors` has the row of each difficulty.
+/// Picks `count` samples (all, if there are fewer) in order. `vectors` has the row of each difficulty; `near` looks through
+/// them where somebody else does so.
 pub fn greedy(
     difficulty: &[f64],
     vectors: &Rows<'_>,
     count: usize,
     k: usize,
     gamma: f64,
+    near: Option<&mut dyn Near>,
 ) -> Result<Selection, GreedyError> {
     let norms = check(difficulty, vectors, gamma)?;
-    let similar = Similar::new(vectors, &norms);
+    let mut lookup = Lookup {
+        similar: match near {
+            Some(_) => Similar::without_sketch(vectors, &norms),
+            None => Similar::new(vectors, &norms),
+        },
+        near,
+        keep: k.saturating_add(SPARE.max(k)).min(difficulty.len()),
+    };
     let count = count.min(difficulty.len());
     let mut queue = Queue::new(difficulty);
     let mut lists: HashMap<usize, List> = HashMap::new();
@@ -108,12 +122,11 @@ pub fn greedy(
         if !lists.contains_key(&index) {
             let mut batch = vec![index];
             queue.next_ones(to_come.min(BATCH - 1), &lists, &mut batch);
-            let keep = k.saturating_add(SPARE.max(k)).min(difficulty.len());
-            lists.extend(List::of_batch(&similar, &batch, keep, &queue.picked));
+            lists.extend(lookup.lists(&batch, &queue.picked)?);
         }
         let mut list = lists.remove(&index).unwrap_or_default();
         if list.is_used_up(k, &queue.picked) {
-            let again = List::of_batch(&similar, &[index], k, &queue.picked);
+            let again = lookup.lists(&[index], &queue.picked)?;
             list = again
                 .into_iter()
                 .next()
@@ -304,23 +317,30 @@ struct List {
     cut: bool,
 }
 
-impl List {
-    fn of_batch(
-        similar: &Similar<'_>,
-        batch: &[usize],
-        keep: usize,
-        picked: &[bool],
-    ) -> Vec<(usize, List)> {
-        let lists = similar
-            .lists(batch, keep, picked)
-            .into_iter()
-            .map(|neighbours| List {
-                cut: neighbours.len() == keep,
-                neighbours,
-            });
-        batch.iter().copied().zip(lists).collect()
-    }
+/// Makes lists.
+struct Lookup<'a, 'n> {
+    similar: Similar<'a>,
+    near: Option<&'n mut dyn Near>,
+    /// Neighbours of a list.
+    keep: usize,
+}
 
+impl Lookup<'_, '_> {
+    fn lists(&mut self, batch: &[usize], picked: &[bool]) -> Result<Vec<(usize, List)>, NodeError> {
+        let keep = self.keep;
+        let lists = match &mut self.near {
+            Some(near) => self.similar.lists_near(*near, batch, keep, picked)?,
+            None => self.similar.lists(batch, keep, picked),
+        };
+        let lists = lists.into_iter().map(|neighbours| List {
+            cut: neighbours.len() == keep,
+            neighbours,
+        });
+        Ok(batch.iter().copied().zip(lists).collect())
+    }
+}
+
+impl List {
     /// Whether so many of it were picked meanwhile that it no longer tells the k nearest.
     fn is_used_up(&self, k: usize, picked: &[bool]) -> bool {
         self.cut

@@ -67,7 +67,7 @@ fn run(
     gamma: f64,
 ) -> Selection {
     let rows = Rows::new(dim, vectors.chunks(7 * dim)).unwrap();
-    greedy(difficulty, &rows, count, k, gamma).unwrap()
+    greedy(difficulty, &rows, count, k, gamma, None).unwrap()
 }
 
 /// Small whole numbers, so that difficulties and vectors repeat; never a vector of zeros.
@@ -143,7 +143,7 @@ fn equals_the_rule_in_dense_clusters_whatever_the_number_of_threads() {
 fn bad_rows_are_named() {
     let error = |difficulty: &[f64], vectors: &[f32], gamma| {
         let rows = Rows::new(2, [vectors]).unwrap();
-        greedy(difficulty, &rows, 1, 10, gamma).unwrap_err()
+        greedy(difficulty, &rows, 1, 10, gamma, None).unwrap_err()
     };
     let fine = [1.0, 0.0, 0.0, 1.0];
     let (count, rows) = (1, "1".to_string());
@@ -179,7 +179,7 @@ fn bad_rows_are_named() {
     ));
     let large = [1.0, 0.0, 1.0, 1.0];
     let overflow = Rows::new(2, [&large[..]]).unwrap();
-    let overflow = greedy(&[1e300, 1e299], &overflow, 2, 10, 1e300).unwrap_err();
+    let overflow = greedy(&[1e300, 1e299], &overflow, 2, 10, 1e300, None).unwrap_err();
     assert!(
         matches!(
             overflow,
@@ -239,6 +239,7 @@ fn picks_what_the_published_program_picks() {
             number("filter_num"),
             number("k_nearest"),
             gamma,
+            None,
         )
         .unwrap()
         .picks;

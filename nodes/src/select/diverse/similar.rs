@@ -4,18 +4,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use pulp::Arch;
 use rayon::prelude::*;
+use trommel_engine::node::prelude::*;
 
+use super::best::{Best, LEAST, Neighbour, merged};
 use super::dot::{Panel, exact};
+use super::near::{Found, Near};
 use super::rows::{Block, Rows};
 use super::scan::{Packed, WIDTH, dot};
 use super::sketch::Sketch;
-
-/// A row and its cosine similarity to the query, in f32: dot product, divided by the row's norm, then by the query's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Neighbour {
-    pub(crate) index: usize,
-    pub(crate) similarity: f32,
-}
 
 /// Rows with their norms.
 pub(crate) struct Similar<'a> {
@@ -39,30 +35,48 @@ const PAYS: u64 = 12;
 impl<'a> Similar<'a> {
     /// `norms` holds one finite, positive number per row.
     pub(crate) fn new(rows: &'a Rows<'a>, norms: &'a [f32]) -> Self {
-        let arch = Arch::new();
+        let mut similar = Self::without_sketch(rows, norms);
+        similar.sketch = Sketch::new(similar.arch, rows, norms);
+        similar
+    }
+
+    /// For whom the rows are looked through by somebody else.
+    pub(crate) fn without_sketch(rows: &'a Rows<'a>, norms: &'a [f32]) -> Self {
         Similar {
             rows,
             norms,
-            arch,
-            sketch: Sketch::new(arch, rows, norms),
+            arch: Arch::new(),
+            sketch: None,
             counts: Counts::default(),
         }
     }
 
     /// For each query (a row's index) the `keep` most similar other rows that are not `gone`, most similar first,
-    /// equal ones by index. The result does not depend on batch or threads, nor on whether there is a sketch.
+    /// equal ones by index. The result does not depend on batch or threads, nor on who looks through the rows.
     pub(crate) fn lists(
         &self,
         queries: &[usize],
         keep: usize,
         gone: &[bool],
     ) -> Vec<Vec<Neighbour>> {
-        let start = || queries.iter().map(|_| Best::new(keep)).collect();
         let best = match self.sketch.as_ref().filter(|_| self.pays()) {
             Some(sketch) => self.by_sketch(sketch, queries, keep, gone),
-            None => self.by_all(queries, gone, start),
+            None => self.by_all(queries, keep, gone),
         };
         best.into_iter().map(Best::sorted).collect()
+    }
+
+    /// The same lists, from what `near` finds.
+    pub(crate) fn lists_near(
+        &self,
+        near: &mut dyn Near,
+        queries: &[usize],
+        keep: usize,
+        gone: &[bool],
+    ) -> Result<Vec<Vec<Neighbour>>, NodeError> {
+        let found = near.near(queries, keep.saturating_mul(2), gone)?;
+        let best = self.by_near(&found, queries, keep, gone);
+        Ok(best.into_iter().map(Best::sorted).collect())
     }
 
     fn pays(&self) -> bool {
@@ -71,12 +85,8 @@ impl<'a> Similar<'a> {
     }
 
     /// Computes every pair.
-    fn by_all(
-        &self,
-        queries: &[usize],
-        gone: &[bool],
-        start: impl Fn() -> Vec<Best> + Sync,
-    ) -> Vec<Best> {
+    fn by_all(&self, queries: &[usize], keep: usize, gone: &[bool]) -> Vec<Best> {
+        let start = || queries.iter().map(|_| Best::new(keep)).collect();
         let values: Vec<&[f32]> = queries.iter().map(|q| self.rows.row(*q)).collect();
         let panel = Panel::new(self.rows.dim(), &values);
         let blocks = self.rows.blocks().par_iter();
@@ -99,6 +109,36 @@ impl<'a> Similar<'a> {
             )
             .map(|(_, best)| best)
             .reduce(&start, merged)
+    }
+
+    /// Computes the pairs that were found to be near, until no other can be among the best.
+    fn by_near(&self, found: &[Found], queries: &[usize], keep: usize, gone: &[bool]) -> Vec<Best> {
+        let slack = near_slack(self.rows.dim());
+        let mut best: Vec<(Best, bool)> = found
+            .par_iter()
+            .zip(queries)
+            .map(|(found, query)| self.nearest(*query, found, slack, keep))
+            .collect();
+        let rest: Vec<usize> = (0..queries.len()).filter(|place| !best[*place].1).collect();
+        if !rest.is_empty() {
+            let again: Vec<usize> = rest.iter().map(|place| queries[*place]).collect();
+            for (place, found) in rest.into_iter().zip(self.by_all(&again, keep, gone)) {
+                best[place].0 = found;
+            }
+        }
+        best.into_iter().map(|(best, _)| best).collect()
+    }
+
+    /// The best of the neighbours whose bounds were found, and whether no others can be among them.
+    fn nearest(&self, query: usize, found: &Found, slack: f32, keep: usize) -> (Best, bool) {
+        let mut best = Best::new(keep);
+        for &(index, bound) in &found.neighbours {
+            if bound + slack < best.least {
+                return (best, true);
+            }
+            self.compute(query, index, &mut best);
+        }
+        (best, found.all)
     }
 
     /// Computes the pairs with the largest bounds, until no other can be among the best.
@@ -130,18 +170,12 @@ impl<'a> Similar<'a> {
             .zip(queries)
             .map(|(bounds, query)| {
                 let all = bounds.found.len() < hopeful;
-                let mut best = Best::new(keep);
-                for Neighbour {
-                    index,
-                    similarity: bound,
-                } in bounds.sorted()
-                {
-                    if bound + sketch.slack < best.least {
-                        return (best, true);
-                    }
-                    self.compute(*query, index, &mut best);
-                }
-                (best, all)
+                let sorted = bounds.sorted().into_iter();
+                let found = Found {
+                    neighbours: sorted.map(|n| (n.index, n.similarity)).collect(),
+                    all,
+                };
+                self.nearest(*query, &found, sketch.slack, keep)
             })
             .collect();
         // The others are looked for once more, with what was found as the least.
@@ -259,9 +293,6 @@ impl<'a> Similar<'a> {
 /// Times as many rows are remembered by their bounds as neighbours are wanted.
 const HOPEFUL: usize = 8;
 
-/// Below every similarity.
-const LEAST: f32 = -2.0;
-
 /// What a product of [`dot`] and an exact one are apart at most, for rows of length 1.
 fn near_slack(dim: usize) -> f32 {
     (2.0 * (dim as f64 + 80.0) / f64::from(1 << 24)) as f32
@@ -303,67 +334,6 @@ fn scattered(place: usize, count: usize) -> usize {
     // A prime that is no divisor of a count this size.
     const STRIDE: usize = 2_654_435_761;
     (place * STRIDE) % count
-}
-
-fn merged(mut left: Vec<Best>, right: Vec<Best>) -> Vec<Best> {
-    for (left, right) in left.iter_mut().zip(right) {
-        left.merge(right);
-    }
-    left
-}
-
-/// The best `keep` so far, in no order, among up to as many that may still fall out.
-struct Best {
-    keep: usize,
-    /// Whatever is below cannot be among the best.
-    least: f32,
-    found: Vec<Neighbour>,
-}
-
-impl Best {
-    fn new(keep: usize) -> Best {
-        Best {
-            keep,
-            least: LEAST,
-            found: Vec::with_capacity(2 * keep),
-        }
-    }
-
-    fn push(&mut self, neighbour: Neighbour) {
-        self.found.push(neighbour);
-        if self.found.len() >= 2 * self.keep {
-            self.shrink();
-        }
-    }
-
-    fn merge(&mut self, other: Best) {
-        self.found.extend(other.found);
-        self.shrink();
-    }
-
-    fn shrink(&mut self) {
-        if self.keep == 0 {
-            self.found.clear();
-        } else if self.found.len() > self.keep {
-            let (_, worst, _) = self.found.select_nth_unstable_by(self.keep - 1, order);
-            self.least = worst.similarity;
-            self.found.truncate(self.keep);
-        }
-    }
-
-    fn sorted(mut self) -> Vec<Neighbour> {
-        self.shrink();
-        self.found.sort_unstable_by(order);
-        self.found
-    }
-}
-
-/// More similar first, equal ones by index. Norms are checked, so similarities are numbers.
-fn order(a: &Neighbour, b: &Neighbour) -> std::cmp::Ordering {
-    let similarity = b.similarity.partial_cmp(&a.similarity);
-    similarity
-        .unwrap_or(std::cmp::Ordering::Equal)
-        .then(a.index.cmp(&b.index))
 }
 
 #[cfg(test)]

@@ -91,3 +91,69 @@ fn blocks_are_visited_once_each() {
         assert!(seen.into_iter().eq(0..count));
     }
 }
+
+/// Looks for near rows as a device does: in another order of addition, with its rounding.
+struct Elsewhere<'a> {
+    values: &'a [f32],
+    asked: usize,
+}
+
+impl Near for Elsewhere<'_> {
+    fn near(
+        &mut self,
+        queries: &[usize],
+        count: usize,
+        gone: &[bool],
+    ) -> Result<Vec<Found>, NodeError> {
+        self.asked += 1;
+        let row = |index: usize| &self.values[index * DIM..(index + 1) * DIM];
+        let cosine = |a: usize, b: usize| {
+            let pairs = row(a).iter().zip(row(b)).rev();
+            let product: f32 = pairs.map(|(a, b)| a / norm(row(0)) * b).sum();
+            product * norm(row(0)) / norm(row(a)) / norm(row(b))
+        };
+        let found = queries.iter().map(|&query| {
+            let others = (0..ROWS).filter(|&index| index != query && !gone[index]);
+            let mut others: Vec<(usize, f32)> =
+                others.map(|index| (index, cosine(query, index))).collect();
+            others.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let all = others.len() < count;
+            others.truncate(count);
+            Found {
+                neighbours: others,
+                all,
+            }
+        });
+        Ok(found.collect())
+    }
+}
+
+#[test]
+fn lists_are_right_whoever_looks_for_near_rows() {
+    let topic = |row: usize, at: usize| ((row % 50 * 31 + at * 17) % 97) as f32 / 48.0 - 1.0;
+    let near = values(|row, at, noise| topic(row, at) + 0.2 * noise);
+    // Among the very many that are alike, more are as near as the last of a list than are found.
+    let alike = values(|row, at, noise| {
+        let length = 1.0 + (row % 3) as f32;
+        length * (topic(0, at) + if row % 10 == 0 { noise } else { 0.0 })
+    });
+    for values in [near, alike] {
+        let rows = Rows::new(DIM, [values.as_slice()]).unwrap();
+        let norms: Vec<f32> = values.chunks(DIM).map(norm).collect();
+        let similar = Similar::without_sketch(&rows, &norms);
+        let queries: Vec<usize> = (0..12).map(|query| query * 117).collect();
+        for left_out in [7, 1] {
+            // At last there are fewer rows than a list has.
+            let gone: Vec<bool> = (0..ROWS)
+                .map(|row| row % 7 == 3 || (left_out == 1 && row > 15))
+                .collect();
+            let mut elsewhere = Elsewhere {
+                values: &values,
+                asked: 0,
+            };
+            let lists = similar.lists_near(&mut elsewhere, &queries, 20, &gone);
+            assert_eq!(lists.unwrap(), similar.lists(&queries, 20, &gone));
+            assert_eq!(elsewhere.asked, 1);
+        }
+    }
+}

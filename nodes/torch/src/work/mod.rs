@@ -13,6 +13,7 @@ mod clip;
 mod columns;
 mod error;
 mod images;
+mod near;
 mod parallel;
 mod recent;
 mod score_image_reward;
@@ -28,6 +29,7 @@ use crate::tf32;
 pub enum Session {
     Rows(Box<dyn RowWork>),
     Table(Box<dyn TableWork>),
+    Search(Box<dyn SearchWork>),
 }
 
 /// Work on rows: each row's result depends on that row alone.
@@ -39,6 +41,9 @@ pub trait RowWork {
 pub trait TableWork {
     fn table(&mut self, job: &TableJob<'_>, events: &mut dyn Events) -> Result<(), WorkError>;
 }
+
+/// Work that is given a table first, and then rows that ask about it.
+pub trait SearchWork: TableWork + RowWork {}
 
 /// What is to be done on tables.
 #[derive(Debug, Clone, Copy)]
@@ -70,10 +75,11 @@ pub trait Events {
 
 type Opener = fn(Json, Device) -> Result<Session, WorkError>;
 
-const KINDS: [(&str, Opener); 4] = [
+const KINDS: [(&str, Opener); 5] = [
     ("embed.clip", clip::open_embedding),
     ("score.clip", clip::open_score),
     ("score.image_reward", score_image_reward::open),
+    ("select.diverse", near::open),
     ("train.self_filter", self_filter::open),
 ];
 
@@ -91,6 +97,7 @@ impl Session {
     pub fn rows(&mut self, rows: &RecordBatch) -> Result<RowAnswer, WorkError> {
         match self {
             Self::Rows(work) => work.rows(rows),
+            Self::Search(work) => work.rows(rows),
             Self::Table(_) => Err(WorkError::Request {
                 wanted: "`table`, not `rows`",
             }),
@@ -100,6 +107,7 @@ impl Session {
     pub fn table(&mut self, job: &TableJob<'_>, events: &mut dyn Events) -> Result<(), WorkError> {
         match self {
             Self::Table(work) => work.table(job, events),
+            Self::Search(work) => work.table(job, events),
             Self::Rows(_) => Err(WorkError::Request {
                 wanted: "`rows`, not `table`",
             }),
