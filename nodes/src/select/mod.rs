@@ -2,9 +2,13 @@
 
 use trommel_engine::node::{Entry, Erased};
 
+mod allot;
 pub mod diverse;
+mod order;
 mod picks;
+pub mod quota;
 pub mod random;
+pub mod threshold;
 pub mod top;
 pub mod r#where;
 
@@ -14,8 +18,16 @@ pub const KINDS: &[Entry] = &[
         source: include_str!("diverse.rs"),
     },
     Entry {
+        kind: &Erased::<quota::Quota>::NEW,
+        source: include_str!("quota.rs"),
+    },
+    Entry {
         kind: &Erased::<random::Random>::NEW,
         source: include_str!("random.rs"),
+    },
+    Entry {
+        kind: &Erased::<threshold::Threshold>::NEW,
+        source: include_str!("threshold.rs"),
     },
     Entry {
         kind: &Erased::<top::Top>::NEW,
