@@ -1,6 +1,8 @@
 //! The kinds that choose rows: YAML in, picks out, and what is refused.
 
 mod by_score;
+mod by_vectors;
+mod dedup;
 
 use serde_json::Value;
 

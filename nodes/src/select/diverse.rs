@@ -21,7 +21,7 @@ use self::rows::Rows;
 use super::picks;
 
 mod basis;
-mod dot;
+pub(super) mod dot;
 pub mod greedy;
 pub mod rows;
 mod scan;

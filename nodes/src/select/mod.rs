@@ -3,19 +3,42 @@
 use trommel_engine::node::{Entry, Erased};
 
 mod allot;
+mod apart;
+pub mod dedup;
+pub mod deita;
 pub mod diverse;
+pub mod facility;
+pub mod kcenter;
+mod nearest;
 mod order;
 mod picks;
 pub mod quota;
 pub mod random;
 pub mod threshold;
 pub mod top;
+mod vectors;
 pub mod r#where;
 
 pub const KINDS: &[Entry] = &[
     Entry {
+        kind: &Erased::<dedup::Dedup>::NEW,
+        source: include_str!("dedup.rs"),
+    },
+    Entry {
+        kind: &Erased::<deita::Deita>::NEW,
+        source: include_str!("deita.rs"),
+    },
+    Entry {
         kind: &Erased::<diverse::Diverse>::NEW,
         source: include_str!("diverse.rs"),
+    },
+    Entry {
+        kind: &Erased::<facility::Facility>::NEW,
+        source: include_str!("facility.rs"),
+    },
+    Entry {
+        kind: &Erased::<kcenter::Kcenter>::NEW,
+        source: include_str!("kcenter.rs"),
     },
     Entry {
         kind: &Erased::<quota::Quota>::NEW,

@@ -115,6 +115,18 @@ pub(super) fn warn_short(count: usize, there: usize, context: &Context<'_>) {
     }
 }
 
+/// For work on so many rows: says how far it is, and ends it where the run was cancelled.
+pub(super) fn steps(
+    of: usize,
+    context: &Context<'_>,
+) -> impl FnMut(usize) -> Result<(), NodeError> {
+    move |done| {
+        context.check_cancelled()?;
+        context.progress(done as u64, Some(of as u64), "");
+        Ok(())
+    }
+}
+
 /// Rows without a score cannot be picked by it.
 pub(super) fn warn_unscored(without: usize, of: usize, context: &Context<'_>) {
     if without > 0 {
