@@ -100,6 +100,47 @@ fn picks_that_stand_for_all() {
 }
 
 #[test]
+fn clusters_give_their_share() {
+    let node = |more: &str| {
+        format!(
+            "  some: {{ kind: select.cluster, input: rows, vectors: v.v, clusters: 2{more} }}\n"
+        )
+    };
+    // 1, 3 and 5 lie together, and so do the others.
+    let degrees = [90.0, 0.0, 91.0, 1.0, 92.0, 2.0, 93.0, 94.0, 95.0];
+    let project = directions(
+        &degrees,
+        &node(", count: 3, allot: proportional, score: rows.s"),
+    );
+    project.made(
+        "some",
+        &["2 clusters of 3 to 6 rows; no row changes its cluster any more after"],
+    );
+    assert_eq!(project.picked("some"), [8, 7, 5]);
+    assert_eq!(project.given("some", "score"), [8.0, 7.0, 5.0]);
+    let clusters = project.given("some", "cluster");
+    assert_eq!(clusters[0], clusters[1]);
+    assert_ne!(clusters[0], clusters[2]);
+    // The directions of the centres are 92.5 and 1 degrees.
+    let cosine = |degrees: f64| degrees.to_radians().cos();
+    let expected = [cosine(2.5), cosine(1.5), cosine(1.0)];
+    close(&project.given("some", "cosine"), &expected);
+    project.nodes(&format!("{VECTORS}{}", node(", count: 4, allot: equal")));
+    project.made("some", &[]);
+    let low = |row: &u64| [1, 3, 5].contains(row);
+    assert_eq!(
+        project.picked("some").iter().filter(|row| low(row)).count(),
+        2
+    );
+    assert_eq!(project.given("some", "score"), vec![Value::Null; 4]);
+    project.nodes(&format!(
+        "{VECTORS}{}",
+        node(", count: 9").replace("clusters: 2", "clusters: 10")
+    ));
+    project.made("some", &["only 9 different vectors"]);
+}
+
+#[test]
 fn counts_and_likenesses_that_make_no_sense_are_refused() {
     let project = directions(&[0.0, 60.0], "");
     for (kind, more, words) in [
@@ -112,6 +153,8 @@ fn counts_and_likenesses_that_make_no_sense_are_refused() {
             "`similarity` is 2",
         ),
         ("kcenter", "count: 1, distance: far", "far"),
+        ("cluster", "count: 0, clusters: 2", "`count` is 0"),
+        ("cluster", "count: 1, clusters: 0", "`clusters` is 0"),
     ] {
         project.nodes(&format!(
             "{VECTORS}  some: {{ kind: select.{kind}, input: rows, vectors: v.v, {more} }}\n"
@@ -134,8 +177,12 @@ fn a_score_without_a_vector_is_named_and_a_row_without_one_is_left_out() {
     };
     let project = project(&rows, &node("deita", ", score: rows.s"));
     project.breaks(&["1 rows have no vector in rows.v: rows 1"]);
-    for kind in ["kcenter", "facility"] {
-        project.nodes(&node(kind, ""));
+    for (kind, more) in [
+        ("kcenter", ""),
+        ("facility", ""),
+        ("cluster", ", clusters: 2"),
+    ] {
+        project.nodes(&node(kind, more));
         project.made(
             "some",
             &["1 of 3 rows have no vector and are not picked from"],

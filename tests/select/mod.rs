@@ -3,6 +3,7 @@
 mod by_score;
 mod by_vectors;
 mod dedup;
+mod mix;
 
 use serde_json::Value;
 

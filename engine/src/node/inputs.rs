@@ -60,6 +60,14 @@ impl Inputs {
             .ok_or_else(|| NodeError::new(format!("the node has no input `{key}`")))
     }
 
+    /// The tables under a key, in the order written.
+    pub fn tables(&self, key: &str) -> impl Iterator<Item = &Table> {
+        self.0
+            .iter()
+            .filter(move |i| i.key == key)
+            .map(|i| &i.table)
+    }
+
     /// The columns under a key, in the order written.
     pub fn columns(&self, key: &str) -> Vec<ColumnView<'_>> {
         self.0

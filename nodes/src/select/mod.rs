@@ -4,11 +4,13 @@ use trommel_engine::node::{Entry, Erased};
 
 mod allot;
 mod apart;
+pub mod cluster;
 pub mod dedup;
 pub mod deita;
 pub mod diverse;
 pub mod facility;
 pub mod kcenter;
+pub mod mix;
 mod nearest;
 mod order;
 mod picks;
@@ -20,6 +22,10 @@ mod vectors;
 pub mod r#where;
 
 pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<cluster::Cluster>::NEW,
+        source: include_str!("cluster.rs"),
+    },
     Entry {
         kind: &Erased::<dedup::Dedup>::NEW,
         source: include_str!("dedup.rs"),
@@ -39,6 +45,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<kcenter::Kcenter>::NEW,
         source: include_str!("kcenter.rs"),
+    },
+    Entry {
+        kind: &Erased::<mix::Mix>::NEW,
+        source: include_str!("mix.rs"),
     },
     Entry {
         kind: &Erased::<quota::Quota>::NEW,
