@@ -100,6 +100,28 @@ fn picks_that_stand_for_all() {
 }
 
 #[test]
+fn the_lock_file_tells_what_a_pick_gained() {
+    let project = directions(
+        &[0.0, 60.0, 120.0],
+        "  some: { kind: select.facility, input: rows, vectors: v.v, count: 2 }
+outputs:
+  - { from: some, path: some.jsonl, format: jsonl }
+",
+    );
+    project.run(&["run", "p.yaml"]).succeeded();
+    let lock = std::fs::read_to_string(project.path("some.jsonl.lock.json")).expect("read");
+    let lock: Value = serde_json::from_str(&lock).expect("JSON");
+    let picks = lock["picks"].as_array().expect("picks").iter();
+    close(
+        &picks.map(|pick| pick["gain"].clone()).collect::<Vec<_>>(),
+        &[2.0, 0.5],
+    );
+    project
+        .run(&["select", "verify", "some.jsonl.lock.json"])
+        .succeeded();
+}
+
+#[test]
 fn clusters_give_their_share() {
     let node = |more: &str| {
         format!(
