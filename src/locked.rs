@@ -144,8 +144,8 @@ fn of_picks(locked: &[Json], now: &[Json]) -> Option<String> {
 
 /// What a pick says of its scores and neighbours.
 fn scores(pick: &Json) -> String {
-    let told = ["difficulty", "penalised", "score"].into_iter();
-    let mut words: Vec<String> = told
+    let mut words: Vec<String> = trommel_nodes::write::LOCKED_NUMBERS
+        .into_iter()
         .filter(|name| !pick[*name].is_null())
         .map(|name| format!("{name} {}", pick[name]))
         .collect();

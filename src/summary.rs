@@ -10,7 +10,7 @@ use trommel_engine::table::{Table, strings};
 use crate::{show, terminal};
 
 /// A column of more different values than this is no grouping.
-const MOST_GROUPS: usize = 12;
+pub(crate) const MOST_GROUPS: usize = 12;
 
 /// Columns that say what a record is, not what sort it is of.
 pub(crate) const CONTENT: [&str; 4] = ["id", "image", "raw", "text"];
@@ -42,9 +42,8 @@ fn selection(plan: &Plan, tables: &HashMap<NodeId, NodeTables>, id: NodeId) -> O
         .iter()
         .filter(|f| !CONTENT.contains(&f.name().as_str()))
     {
-        let (Some(of_all), Some(of_picked)) =
-            (groups(all, field.name()), groups(picked, field.name()))
-        else {
+        let of = |table| groups(table, field.name(), MOST_GROUPS);
+        let (Some(of_all), Some(of_picked)) = (of(all), of(picked)) else {
             continue;
         };
         let rows: Vec<Vec<String>> = of_all
@@ -66,8 +65,8 @@ fn selection(plan: &Plan, tables: &HashMap<NodeId, NodeTables>, id: NodeId) -> O
     Some(text.trim_end().to_owned())
 }
 
-/// How often each value of a text column occurs, if it has few of them.
-pub(crate) fn groups(table: &Table, column: &str) -> Option<BTreeMap<String, usize>> {
+/// How often each value of a text column occurs, if it has `most` of them at most.
+pub(crate) fn groups(table: &Table, column: &str, most: usize) -> Option<BTreeMap<String, usize>> {
     let field = table.field(column)?;
     if *field.data_type() != arrow::datatypes::DataType::Utf8 {
         return None;
@@ -82,7 +81,7 @@ pub(crate) fn groups(table: &Table, column: &str) -> Option<BTreeMap<String, usi
                 "(none)"
             };
             *counts.entry(value.to_owned()).or_default() += 1;
-            if counts.len() > MOST_GROUPS {
+            if counts.len() > most {
                 return None;
             }
         }

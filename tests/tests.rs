@@ -14,4 +14,5 @@ mod published;
 mod runs;
 mod scores;
 mod sections;
+mod select;
 mod support;

@@ -2,6 +2,7 @@
 
 mod runs;
 mod selection;
+mod sorts;
 mod statistics;
 mod words;
 

@@ -1,16 +1,16 @@
 //! Two selections: the rows that both picked, their order, and what sorts of rows they are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use arrow::array::{Array, AsArray};
 use serde::Serialize;
 use serde_json::Value as Json;
 use trommel_engine::cache::{Cache, PortEntry};
-use trommel_engine::table::{Chunk, KEY, Table, floats, strings};
+use trommel_engine::table::{Chunk, KEY, Table, floats};
 
+use super::sorts::{Share, mean_lengths, shares};
 use super::statistics::{mean, spearman};
-use crate::summary;
 
 /// Picked rows, in the order of picking.
 pub(crate) struct Selection {
@@ -109,9 +109,13 @@ pub(crate) struct Compared {
     pub(super) jaccard: Option<f64>,
     /// How many places apart a common pick stands in the two orders, in the mean.
     pub(super) mean_shift: Option<f64>,
+    /// Spearman's correlation of the places of the common picks.
+    pub(super) order: Option<f64>,
     pub(super) score: Option<Correlation>,
+    /// Letters; none where a side has no texts.
     pub(super) mean_text_length: Option<[f64; 2]>,
-    pub(super) shares: Vec<Share>,
+    /// Of sorts and of lengths; none where a side has no rows, but a lock file only.
+    pub(super) shares: Option<Vec<Share>>,
 }
 
 /// Of the values that two tables give the same rows.
@@ -120,15 +124,6 @@ pub(crate) struct Correlation {
     pub(super) column: String,
     pub(super) rows: usize,
     pub(super) spearman: Option<f64>,
-}
-
-/// The part of the picks that one sort of rows makes up.
-#[derive(Serialize)]
-pub(crate) struct Share {
-    pub(super) column: String,
-    pub(super) value: String,
-    pub(super) a: f64,
-    pub(super) b: f64,
 }
 
 pub(crate) fn compare(a: &Selection, b: &Selection) -> Compared {
@@ -161,11 +156,8 @@ pub(crate) fn compare(a: &Selection, b: &Selection) -> Compared {
         _ => None,
     };
     let (mean_text_length, shares) = match (&a.table, &b.table) {
-        (Some(a), Some(b)) => (
-            text_length(a).zip(text_length(b)).map(|(a, b)| [a, b]),
-            shares(a, b),
-        ),
-        _ => (None, Vec::new()),
+        (Some(a), Some(b)) => (mean_lengths(a, b), Some(shares(a, b))),
+        _ => (None, None),
     };
     Compared {
         rows_a,
@@ -175,56 +167,15 @@ pub(crate) fn compare(a: &Selection, b: &Selection) -> Compared {
         share_of_b: part(rows_b),
         jaccard: part(rows_a + rows_b - common.len()),
         mean_shift: mean(common.iter().map(|&(i, j)| i.abs_diff(j) as f64)),
+        order: spearman(&places_of(&common)),
         score,
         mean_text_length,
         shares,
     }
 }
 
-/// The mean length (letters) of the column `text`.
-fn text_length(table: &Table) -> Option<f64> {
-    let mut lengths = Vec::new();
-    for array in table.arrays("text").ok()? {
-        let texts = strings(&array).ok()?;
-        lengths.extend(
-            texts
-                .iter()
-                .flatten()
-                .map(|text| text.chars().count() as f64),
-        );
-    }
-    mean(lengths)
-}
-
-/// For every column that says of what sort a row is, the shares of the sorts.
-fn shares(a: &Table, b: &Table) -> Vec<Share> {
-    let mut shares = Vec::new();
-    for field in a.fields() {
-        let column = field.name();
-        if summary::CONTENT.contains(&column.as_str()) {
-            continue;
-        }
-        let (Some(of_a), Some(of_b)) = (summary::groups(a, column), summary::groups(b, column))
-        else {
-            continue;
-        };
-        let part =
-            |groups: &std::collections::BTreeMap<String, usize>, value: &String, of: usize| {
-                groups.get(value).copied().unwrap_or(0) as f64 / of.max(1) as f64
-            };
-        let values: BTreeSet<&String> = of_a.keys().chain(of_b.keys()).collect();
-        // One sort only says nothing.
-        if values.len() < 2 {
-            continue;
-        }
-        shares.extend(values.into_iter().map(|value| Share {
-            column: column.clone(),
-            value: value.clone(),
-            a: part(&of_a, value, a.rows()),
-            b: part(&of_b, value, b.rows()),
-        }));
-    }
-    shares
+fn places_of(common: &[(usize, usize)]) -> Vec<(f64, f64)> {
+    common.iter().map(|&(i, j)| (i as f64, j as f64)).collect()
 }
 
 #[cfg(test)]
@@ -254,6 +205,8 @@ mod tests {
         );
         // 1: 0 and 2, 2: 1 and 3, 3: 2 and 0.
         assert_eq!(c.mean_shift, Some(2.0));
+        // Places 0 1 2 and 2 3 0: ranks 1 2 3 and 2 3 1, so the same.
+        assert!((c.order.unwrap() + 0.5).abs() < 1e-12);
         // Ranks 3 2 1 and 2 1 3: 1 - 6 * (1 + 1 + 4) / (3 * 8).
         let score = c.score.unwrap();
         assert_eq!((score.column.as_str(), score.rows), ("difficulty", 3));
@@ -264,7 +217,7 @@ mod tests {
     fn nothing_in_common_and_nothing_at_all() {
         let (a, none) = (selection(&[1, 2], &[]), selection(&[], &[]));
         let c = compare(&a, &selection(&[3], &[]));
-        assert_eq!((c.jaccard, c.mean_shift), (Some(0.0), None));
+        assert_eq!((c.jaccard, c.mean_shift, c.order), (Some(0.0), None, None));
         assert!(c.score.is_none());
         let c = compare(&none, &none);
         assert_eq!((c.common, c.jaccard, c.share_of_a), (0, None, None));

@@ -5,7 +5,9 @@ use trommel_engine::cache::NodeState;
 
 use super::runs::{Change, Head, NodeSide, Outcome, RunsCompared};
 use super::selection::{Compared, Correlation};
+use super::sorts::Share;
 use crate::layout::plain;
+use crate::summary::MOST_GROUPS;
 
 pub(crate) fn of_runs(compared: &RunsCompared) -> String {
     let RunsCompared { a, b, .. } = compared;
@@ -115,8 +117,6 @@ fn correlated(correlation: &Correlation) -> String {
 
 /// Some lines; the first one has no indentation.
 pub(crate) fn of_selections(compared: &Compared) -> String {
-    let percent =
-        |part: Option<f64>| part.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", p * 100.0));
     let mut lines = vec![format!(
         "{} and {} picks, {} in both: {} of A, {} of B; Jaccard {}",
         compared.rows_a,
@@ -129,8 +129,11 @@ pub(crate) fn of_selections(compared: &Compared) -> String {
             .map_or_else(|| "-".to_owned(), |j| format!("{j:.3}")),
     )];
     if let Some(shift) = compared.mean_shift {
+        let order = compared.order.map_or_else(String::new, |order| {
+            format!("; the order of the common picks: Spearman {order:.3}")
+        });
         lines.push(format!(
-            "a common pick stands {shift:.1} places apart in the mean"
+            "a common pick stands {shift:.1} places apart in the mean{order}"
         ));
     }
     lines.extend(compared.score.as_ref().map(correlated));
@@ -139,8 +142,33 @@ pub(crate) fn of_selections(compared: &Compared) -> String {
             "mean length of the text: {a:.0} and {b:.0} letters"
         ));
     }
-    let rows: Vec<Vec<String>> = compared
-        .shares
+    let Some(shares) = &compared.shares else {
+        lines.push(
+            "sorts and lengths are not compared: a lock file does not hold the rows, RUN:NODE does"
+                .to_owned(),
+        );
+        return lines.join("\n  ");
+    };
+    let rows: Vec<Vec<String>> = shares
+        .chunk_by(|a, b| a.column == b.column)
+        .flat_map(of_column)
+        .collect();
+    if !rows.is_empty() {
+        let table = plain(&["column", "value", "of A", "of B", "shift"], &rows);
+        lines.extend(table.lines().map(ToOwned::to_owned));
+    }
+    lines.join("\n  ")
+}
+
+/// The shares of one column; of many values those that shift most.
+fn of_column(shares: &[Share]) -> Vec<Vec<String>> {
+    let mut shown: Vec<&Share> = shares.iter().collect();
+    if shares.len() > MOST_GROUPS {
+        let shift = |share: &Share| (share.b - share.a).abs();
+        shown.sort_by(|a, b| shift(b).total_cmp(&shift(a)));
+        shown.truncate(MOST_GROUPS);
+    }
+    let mut rows: Vec<Vec<String>> = shown
         .iter()
         .map(|s| {
             vec![
@@ -148,12 +176,19 @@ pub(crate) fn of_selections(compared: &Compared) -> String {
                 cut(&s.value),
                 percent(Some(s.a)),
                 percent(Some(s.b)),
+                format!("{:+.1}", 100.0 * (s.b - s.a)),
             ]
         })
         .collect();
-    if !rows.is_empty() {
-        let table = plain(&["column", "value", "of A", "of B"], &rows);
-        lines.extend(table.lines().map(ToOwned::to_owned));
+    if shown.len() < shares.len() {
+        let more = format!("({} that shift less)", shares.len() - shown.len());
+        let mut row = vec![shares[0].column.clone(), more];
+        row.resize(5, String::new());
+        rows.push(row);
     }
-    lines.join("\n  ")
+    rows
+}
+
+fn percent(part: Option<f64>) -> String {
+    part.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", p * 100.0))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::PLAIN;
-use crate::support::{Project, Record, llava};
+use crate::support::{Project, Record, llava, npy};
 
 /// Four records on a line: vectors by hand in a .npy file, scores 4, 3, 2, 1.
 fn four(count: i64, k: usize) -> Project {
@@ -25,20 +25,11 @@ fn four(count: i64, k: usize) -> Project {
              some: {{ kind: select.diverse, input: rows, score: judge.judge, vectors: clip.clip, count: {count}, k: {k} }}"
         ),
     );
-    let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }".to_owned();
-    while !(header.len() + 11).is_multiple_of(64) {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
-    npy.extend((header.len() as u16).to_le_bytes());
-    npy.extend(header.as_bytes());
-    let values = [1.0_f32, 0.0, 1.0, 0.1, 0.0, 1.0, 0.1, 1.0];
-    npy.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    let rows = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]];
     project
         .file("p.yaml", pipeline)
         .file("images/.keep", "")
-        .file("clip.npy", npy)
+        .file("clip.npy", npy(&rows.map(Vec::from)))
         .file("judge.json", r#"{"0": 4, "1": 3, "2": 2, "3": 1}"#);
     project
 }

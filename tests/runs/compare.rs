@@ -47,6 +47,17 @@ fn runs_are_set_side_by_side() {
     assert_eq!(best["score"]["spearman"], json!(1.0));
     // Texts of 0, 10, 20, .. letters.
     assert_eq!(best["mean_text_length"], json!([15.0, 25.0]));
+    assert_eq!(best["order"], json!(1.0));
+    let share = |value: &str| {
+        let mut shares = best["shares"].as_array().expect("shares").iter();
+        let found = shares.find(|share| share["value"] == value);
+        let found = found.unwrap_or_else(|| panic!("{value} in {best}"));
+        (found["a"].as_f64(), found["b"].as_f64())
+    };
+    assert_eq!(share("late"), (Some(0.0), Some(1.0 / 6.0)));
+    assert_eq!(share("0 to 15"), (Some(0.5), Some(2.0 / 6.0)));
+    assert_eq!(share("16 to 31"), (Some(0.5), Some(2.0 / 6.0)));
+    assert_eq!(share("32 to 63"), (Some(0.0), Some(2.0 / 6.0)));
     assert_eq!(
         compared["selections"]["some"]["compared"]["jaccard"],
         json!(1.0)
@@ -74,11 +85,59 @@ fn selections_come_from_runs_outputs_and_lock_files() {
             "common",
             "jaccard",
             "mean_shift",
+            "order",
             "score",
         ] {
             assert_eq!(compared[what], expected[what], "{a} and {b}: {what}");
         }
+        assert_eq!(compared["shares"], json!(null));
+        let told = project.run(&["compare", a, b]).succeeded();
+        assert!(
+            told.stdout.contains("a lock file does not hold the rows"),
+            "{told}"
+        );
     }
+}
+
+#[test]
+fn of_many_sorts_those_that_shift_most_are_shown() {
+    let project = Project::new();
+    // 800 rows of 16 sources; the selections are the first 750 and the last 750.
+    let records: Vec<String> = (0..800)
+        .map(|n| {
+            format!(
+                "{{\"id\": \"r{n}\", \"source\": \"s{:02}\", \"score\": {n}}}",
+                n / 50
+            )
+        })
+        .collect();
+    project.file("data.jsonl", records.join("\n")).file(
+        "p.yaml",
+        "version: 1
+nodes:
+  rows: { kind: load.jsonl, path: data.jsonl }
+  first: { kind: select.top, input: rows, score: rows.score, count: 750, order: smallest }
+  last: { kind: select.top, input: rows, score: rows.score, count: 750 }
+",
+    );
+    for node in ["first", "last"] {
+        project.run(&["run", "p.yaml", "--to", node]).succeeded();
+    }
+    let both = ["compare", "last~1:first", "last:last"];
+    let told = project.run(&both).succeeded();
+    for words in [
+        ["source", "s00", "6.7 %", "0.0 %", "-6.7"].as_slice(),
+        &["source", "s15", "0.0 %", "6.7 %", "+6.7"],
+        &["source", "(4 that shift less)"],
+    ] {
+        let mut lines = told.stdout.lines();
+        let line = lines.any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(line, "{words:?} in {told}");
+    }
+    let all = json(&project, &[&both[..], &["--json"]].concat());
+    assert_eq!(all["shares"].as_array().map(Vec::len), Some(16));
+    // The common picks stand in opposite orders.
+    assert_eq!(all["order"], json!(-1.0));
 }
 
 #[test]

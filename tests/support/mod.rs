@@ -4,11 +4,13 @@ mod events;
 pub(crate) mod golden;
 pub(crate) mod hub;
 mod llava;
+mod npy;
 mod project;
 mod random;
 
 pub(crate) use events::Log;
 pub(crate) use llava::{Record, llava};
+pub(crate) use npy::npy;
 pub(crate) use project::{Outcome, Project, program, run_in};
 pub(crate) use random::{Random, number_from};
 

@@ -60,6 +60,14 @@ impl Inputs {
             .ok_or_else(|| NodeError::new(format!("the node has no input `{key}`")))
     }
 
+    /// The tables under a key, in the order written.
+    pub fn tables(&self, key: &str) -> impl Iterator<Item = &Table> {
+        self.0
+            .iter()
+            .filter(move |i| i.key == key)
+            .map(|i| &i.table)
+    }
+
     /// The columns under a key, in the order written.
     pub fn columns(&self, key: &str) -> Vec<ColumnView<'_>> {
         self.0
@@ -131,17 +139,28 @@ impl ColumnView<'_> {
     pub fn floats(&self) -> Result<Vec<Option<f64>>, NodeError> {
         let mut all = Vec::with_capacity(self.table.rows());
         for array in self.arrays()? {
-            all.extend(floats(&array)?);
+            let values = floats(&array)
+                .map_err(|e| NodeError::new(format!("{} cannot be used: {e}", self.reference)))?;
+            all.extend(values);
         }
         Ok(all)
     }
 
     /// The chunks as rows of f32.
     pub fn vectors(&self) -> Result<Vec<FloatRows>, NodeError> {
-        self.arrays()?
-            .iter()
-            .map(|a| vectors(a).map_err(NodeError::from))
-            .collect()
+        let mut all = Vec::new();
+        let mut start = 0;
+        for array in self.arrays()? {
+            let rows = vectors(&array).map_err(|e| {
+                NodeError::new(format!(
+                    "{} cannot be used from row {start} on: {e}",
+                    self.reference
+                ))
+            })?;
+            start += rows.rows();
+            all.push(rows);
+        }
+        Ok(all)
     }
 
     pub fn is_vector(&self) -> bool {

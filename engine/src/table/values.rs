@@ -12,8 +12,15 @@ pub fn strings(array: &ArrayRef) -> Result<StringArray, ArrowError> {
     Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-/// A column of numbers as f64, null where it is null. An f32 widens exactly.
+/// A column of numbers as f64, null where it is null. An f32 widens exactly. Text is refused, even if it could be read as
+/// numbers: a cast would make a null of what cannot.
 pub fn floats(array: &ArrayRef) -> Result<Vec<Option<f64>>, ArrowError> {
+    let ty = array.data_type();
+    if !(ty.is_numeric() || matches!(ty, DataType::Boolean | DataType::Null)) {
+        return Err(ArrowError::InvalidArgumentError(format!(
+            "a column of numbers was expected, found {ty}"
+        )));
+    }
     let wide = cast(array, &DataType::Float64)?;
     Ok(wide.as_primitive::<Float64Type>().iter().collect())
 }
@@ -80,6 +87,15 @@ fn fixed_width(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             let width = (0..list.len())
                 .find(|&i| list.is_valid(i))
                 .map_or(0, |i| list.value_length(i));
+            // A cast would make a null of it.
+            let other =
+                (0..list.len()).find(|&i| list.is_valid(i) && list.value_length(i) != width);
+            if let Some(other) = other {
+                return Err(ArrowError::InvalidArgumentError(format!(
+                    "vectors of {width} values were expected, and row {other} of these has {}",
+                    list.value_length(other)
+                )));
+            }
             let field = Arc::new(Field::new("item", DataType::Float32, true));
             cast(array, &DataType::FixedSizeList(field, width))
         }
@@ -107,6 +123,40 @@ pub fn list_of_floats(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_no_number() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["1", "one"]));
+        let error = floats(&text).unwrap_err().to_string();
+        assert!(
+            error.contains("a column of numbers was expected, found Utf8"),
+            "{error}"
+        );
+        let flags: ArrayRef = Arc::new(arrow::array::BooleanArray::from(vec![Some(true), None]));
+        assert_eq!(floats(&flags).unwrap(), [Some(1.0), None]);
+    }
+
+    #[test]
+    fn lists_of_different_lengths_are_no_vectors() {
+        let lists = |second: Option<Vec<Option<f32>>>| {
+            let rows = [None, Some(vec![Some(1.0), Some(2.0)]), second];
+            Arc::new(arrow::array::ListArray::from_iter_primitive::<
+                Float32Type,
+                _,
+                _,
+            >(rows)) as ArrayRef
+        };
+        let found = vectors(&lists(Some(vec![Some(3.0), Some(4.0)]))).unwrap();
+        assert_eq!((found.row(0), found.row(2)), (None, Some(&[3.0, 4.0][..])));
+        let error = vectors(&lists(Some(vec![Some(3.0)])))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("vectors of 2 values were expected, and row 2 of these has 1"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn rows_of_a_sliced_column() {

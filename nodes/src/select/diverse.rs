@@ -23,7 +23,7 @@ use super::picks;
 
 mod basis;
 mod best;
-mod dot;
+pub(super) mod dot;
 pub mod greedy;
 pub mod near;
 pub mod rows;

@@ -9,9 +9,8 @@
 //! ```
 
 use trommel_engine::node::prelude::*;
-use trommel_engine::table::{Digest, Digester};
 
-use super::picks;
+use super::{order, picks};
 
 /// Random rows.
 pub struct Random;
@@ -27,7 +26,7 @@ pub struct Config {
     pub seed: u64,
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     42
 }
 
@@ -66,16 +65,8 @@ impl TableNode for Pick {
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
-        let mut lots: Vec<(Digest, usize)> = Vec::with_capacity(input.rows());
-        for array in input.arrays(KEY)? {
-            for key in array.as_fixed_size_binary().iter().flatten() {
-                let lot = Digester::new("trommel.lot.1")
-                    .field("seed", &self.seed.to_le_bytes())
-                    .field("key", key)
-                    .finish();
-                lots.push((lot, lots.len()));
-            }
-        }
+        let lots = order::lots(input, self.seed)?;
+        let mut lots: Vec<_> = lots.into_iter().zip(0..).collect();
         picks::warn_short(self.count, lots.len(), context);
         lots.sort_unstable();
         let positions: Vec<usize> = lots.iter().take(self.count).map(|(_, row)| *row).collect();

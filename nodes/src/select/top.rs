@@ -9,7 +9,7 @@
 
 use trommel_engine::node::prelude::*;
 
-use super::picks;
+use super::{order, picks};
 
 /// The largest scores.
 pub struct Top;
@@ -71,32 +71,17 @@ impl TableNode for Pick {
         outputs: &mut dyn Outputs,
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
-        let scores = inputs.column("score")?.floats()?;
-        let mut scored: Vec<(usize, f64)> = scores
-            .iter()
-            .enumerate()
-            .filter_map(|(i, s)| Some((i, (*s)?)))
-            .collect();
-        if let Some((row, _)) = scored.iter().find(|(_, score)| score.is_nan()) {
-            return Err(NodeError::new(format!("the score of row {row} is NaN"))
-                .help("mend the node that gives it"));
-        }
-        picks::warn_unscored(scores.len() - scored.len(), scores.len(), context);
+        let input = inputs.table("input")?;
+        let mut scored = order::scored(&inputs.column("score")?)?;
+        picks::warn_unscored(input.rows() - scored.len(), input.rows(), context);
         picks::warn_short(self.count, scored.len(), context);
-        // The sort is stable: equal scores stay in the order of rows. Adding 0.0 makes -0.0 equal to 0.0.
-        scored.sort_by(|(_, a), (_, b)| match self.order {
-            Order::Largest => (b + 0.0).total_cmp(&(a + 0.0)),
-            Order::Smallest => (a + 0.0).total_cmp(&(b + 0.0)),
-        });
+        match self.order {
+            Order::Largest => order::largest_first(&mut scored),
+            Order::Smallest => order::smallest_first(&mut scored),
+        }
         scored.truncate(self.count);
         let positions: Vec<usize> = scored.iter().map(|(row, _)| *row).collect();
         let columns = [("score", scored.iter().map(|(_, score)| *score).collect())];
-        picks::push(
-            inputs.table("input")?,
-            &positions,
-            &columns,
-            outputs,
-            context,
-        )
+        picks::push(input, &positions, &columns, outputs, context)
     }
 }

@@ -12,6 +12,16 @@ use trommel_engine::node::prelude::*;
 
 use crate::select::diverse::LOWERED;
 
+/// Columns of a selection that are told of each pick.
+pub const NUMBERS: [&str; 6] = [
+    "difficulty",
+    "penalised",
+    "score",
+    "radius",
+    "gain",
+    "cosine",
+];
+
 /// `PATH.lock.json`, for outputs of select nodes; nothing for others.
 pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
     if !context.kind.starts_with("select.") {
@@ -58,7 +68,7 @@ fn add_picks(batch: &RecordBatch, picks: &mut Vec<Map<String, Json>>) -> Result<
     };
     let keys = column(KEY)?.as_fixed_size_binary();
     let numbers = column(UNIQUE_IDX)?.as_primitive::<UInt64Type>();
-    let scores: Vec<_> = ["difficulty", "penalised", "score"]
+    let scores: Vec<_> = NUMBERS
         .into_iter()
         .filter_map(|name| {
             Some((

@@ -10,6 +10,7 @@ mod lock;
 mod parquet;
 
 pub use csv::csv_bytes;
+pub use lock::NUMBERS as LOCKED_NUMBERS;
 pub use parquet::parquet_bytes;
 
 pub const FORMATS: &[&dyn Format] = &[
