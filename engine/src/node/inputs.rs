@@ -60,6 +60,12 @@ impl Inputs {
             .ok_or_else(|| NodeError::new(format!("the node has no input `{key}`")))
     }
 
+    /// The tables under a key with their references, in the order written.
+    pub fn tables(&self, key: &str) -> Vec<(&str, &Table)> {
+        let of_key = self.0.iter().filter(|i| i.key == key);
+        of_key.map(|i| (i.reference.as_str(), &i.table)).collect()
+    }
+
     /// The columns under a key, in the order written.
     pub fn columns(&self, key: &str) -> Vec<ColumnView<'_>> {
         self.0

@@ -8,7 +8,7 @@ use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::strings;
 
-use super::images::{Images, OnMissingImage};
+use super::image_paths::{ImagePaths, OnMissingImage};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +56,7 @@ pub(super) struct Rows {
     keys: RecordKeys,
     next: u64,
     image: Option<String>,
-    images: Images,
+    images: ImagePaths,
 }
 
 impl Rows {
@@ -65,7 +65,7 @@ impl Rows {
             keys: RecordKeys::default(),
             next: 0,
             image: config.image.clone(),
-            images: Images::new(config.images.as_ref(), first, config.on_missing_image)?,
+            images: ImagePaths::new(config.images.as_ref(), first, config.on_missing_image)?,
         })
     }
 
