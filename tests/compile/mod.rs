@@ -51,6 +51,7 @@ files! { cases: refused;
     column_type
     column_type_vector
     column_unknown
+    concat_types
     count_negative
     count_zero
     cycle_of_itself

@@ -3,8 +3,10 @@
 mod annotations;
 mod chat;
 mod checkpoints;
+mod concat;
 mod embeddings;
 mod files;
+mod folder;
 mod image_bytes;
 mod images;
 mod scores;

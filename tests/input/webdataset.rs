@@ -131,7 +131,7 @@ fn what_is_no_sample_is_refused_and_named() {
     let cases: [(Vec<u8>, &[&str]); 10] = [
         (
             shard(&[("a.txt", text), ("a.txt", text)]),
-            &["member \"a.txt\": the sample has a second .txt"],
+            &["member \"a.txt\": the sample has a second text"],
         ),
         (
             shard(&[("a.jpg", b"1"), ("a.PNG", b"2")]),

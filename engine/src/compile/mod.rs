@@ -2,6 +2,7 @@
 //!
 //! Runs nothing and reads no data; what lies on disk is only looked for, to warn.
 
+mod common;
 mod edges;
 mod files;
 mod given;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
+use super::common::{check_common, common_columns};
 use super::edges::{check_origins, check_reads, columns_in_words, fitting};
 use super::nodes::{Draft, Drafts};
 use crate::diagnostics::{Place, Problem, Problems, nearest, suggest};
@@ -107,6 +108,11 @@ fn connect_node(
     }
     if complete && !found.has_errors() && !draft.contract.unaligned {
         check_origins(&inputs, builder, &mut found);
+    }
+    if complete && !found.has_errors() {
+        for key in draft.contract.ports.iter().filter_map(|port| port.common) {
+            check_common(key, &inputs, builder, &mut found);
+        }
     }
     let ok = complete && !found.has_errors();
     problems.extend(found);
@@ -274,6 +280,11 @@ fn port_columns(
                         .filter(|(c, _)| c != KEY && c != UNIQUE_IDX)
                         .cloned(),
                 );
+            }
+            if let Some(key) = port.common {
+                let (shared, more) = common_columns(key, inputs, builder);
+                open |= more;
+                columns.extend(shared);
             }
             for column in &port.columns {
                 columns.retain(|(name, _)| *name != column.0);

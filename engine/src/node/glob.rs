@@ -14,7 +14,8 @@ impl DataPath {
         Ok(self.found()?.into_iter().map(|(_, path)| path).collect())
     }
 
-    pub(crate) fn found(&self) -> Result<Vec<Found>, String> {
+    /// As [`Self::files`], each with its path below the deepest folder that holds all of them.
+    pub fn found(&self) -> Result<Vec<(String, PathBuf)>, String> {
         let path = self.path();
         if path.is_dir() {
             return Err(format!("a folder, not a file: {}", self.shown()));

@@ -60,12 +60,10 @@ impl Inputs {
             .ok_or_else(|| NodeError::new(format!("the node has no input `{key}`")))
     }
 
-    /// The tables under a key, in the order written.
-    pub fn tables(&self, key: &str) -> impl Iterator<Item = &Table> {
-        self.0
-            .iter()
-            .filter(move |i| i.key == key)
-            .map(|i| &i.table)
+    /// The tables under a key with their references, in the order written.
+    pub fn tables(&self, key: &str) -> Vec<(&str, &Table)> {
+        let of_key = self.0.iter().filter(|i| i.key == key);
+        of_key.map(|i| (i.reference.as_str(), &i.table)).collect()
     }
 
     /// The columns under a key, in the order written.

@@ -10,6 +10,8 @@ pub struct Port {
     pub columns: Vec<(String, ColumnType)>,
     /// The columns of this input are there too.
     pub passes: Option<&'static str>,
+    /// The columns that all inputs under this key have in common are there too.
+    pub common: Option<&'static str>,
     /// There may be more columns, known only at run time.
     pub open: bool,
     /// Its rows name files that the node hands over ([`super::Outputs::file`]).
@@ -34,6 +36,7 @@ impl Port {
             rows,
             columns: Vec::new(),
             passes: None,
+            common: None,
             open: false,
             files: false,
         }
@@ -46,6 +49,12 @@ impl Port {
 
     pub fn passes(&mut self, input: &'static str) -> &mut Self {
         self.passes = Some(input);
+        self
+    }
+
+    /// Gives rows of all inputs under a key, with the columns that they have in common.
+    pub fn common(&mut self, inputs: &'static str) -> &mut Self {
+        self.common = Some(inputs);
         self
     }
 

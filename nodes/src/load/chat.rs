@@ -22,7 +22,7 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
 use self::record::Form;
-use super::images::{Images, OnMissingImage};
+use super::image_paths::{ImagePaths, OnMissingImage};
 use super::llava::rows::{self, Rows, lifted};
 use super::llava::split::{Split, SplitError};
 use super::open::{self, Opened, Room};
@@ -104,7 +104,8 @@ impl TableNode for Load {
             .files()
             .map_err(|reason| NodeError::new(format!("`path`: {reason}")))?;
         let mut form = config.format;
-        let mut images = Images::new(config.images.as_ref(), &files[0], config.on_missing_image)?;
+        let mut images =
+            ImagePaths::new(config.images.as_ref(), &files[0], config.on_missing_image)?;
         let mut of_records = RecordKeys::default();
         let (mut read, mut shortened) = (0_u64, 0_u64);
         let names: Vec<String> = [SYSTEM.to_owned()]

@@ -1,148 +1,146 @@
-//! The images that records name: from paths relative to a folder to absolute paths of files that are there.
+//! Reads a folder of images with texts beside them: one row per image, in the order of their names.
+//!
+//! Beside an image (jpg, jpeg, png, webp, gif, bmp, tif, tiff) may stand files of the same name with another ending: `.txt`
+//! or `.caption` (column `text`), `.json` (an object; column `json`, and its keys that `columns` names) and `.cls` (a whole
+//! number; column `cls`). Each may be missing and is null then. `sample` is the image's path below the folder that holds
+//! all files, without its ending; `image` its absolute path.
+//!
+//! `path` names images and texts alike. Other files, and texts without an image, are errors unless `ignore` names their
+//! endings; hidden files are passed over.
+//!
+//! ```yaml
+//! photos: { kind: load.images, path: "../data/photos/**/*", columns: [title], ignore: [md] }
+//! ```
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{BooleanArray, StringArray};
-use arrow::compute::filter_record_batch;
 use trommel_engine::node::prelude::*;
-use trommel_engine::table::strings;
+use trommel_engine::table::CHUNK_ROWS;
 
-/// The column of paths.
-pub(super) const IMAGE: &str = "image";
-/// Missing images that a message names.
-const NAMED: usize = 10;
+use super::open::{MOST_OF_A_RECORD, Room};
+use super::webdataset::rows::{self, Rows};
+use super::webdataset::sample::{Part, Sample};
 
-/// What becomes of a record whose image file is not there.
-#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnMissingImage {
-    #[default]
-    Error,
-    Drop,
-    Keep,
+/// A folder of images.
+pub struct Images;
+
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// A glob of the images and the texts beside them: `photos/*`, or with all folders below `photos/**/*`.
+    pub path: DataPath,
+    /// Keys of the `.json` files to give as columns of text; null where one lacks it.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Endings of files that are left out (`md`, `npy`).
+    #[serde(default)]
+    pub ignore: Vec<String>,
 }
 
-/// The folder of images, and what has been found in it so far.
-pub(super) struct Images {
-    folder: PathBuf,
-    on_missing: OnMissingImage,
-    /// Many records share an image; each is looked for once.
-    exists: HashMap<PathBuf, bool>,
-    /// `unique_idx` and image of records whose image is not there.
-    missing: Vec<(u64, PathBuf)>,
+impl Kind for Images {
+    const NAME: &'static str = "load.images";
+    const VERSION: u32 = 1;
+    type Config = Config;
+
+    fn contract(config: &Config, contract: &mut Contract) {
+        contract.files("path", &config.path);
+        rows::contract(&config.columns, contract);
+    }
+
+    fn build(config: &Config) -> Result<Work, NodeError> {
+        Ok(Work::table(Load {
+            config: config.clone(),
+        }))
+    }
 }
 
-impl Images {
-    /// Images below `folder`, else beside the file that names them.
-    pub(super) fn new(
-        folder: Option<&DataPath>,
-        file: &Path,
-        on_missing: OnMissingImage,
-    ) -> Result<Self, NodeError> {
-        let folder = match folder {
-            Some(folder) => folder.path(),
-            // A file that a glob found beside the pipeline has an empty one.
-            None => match file.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            },
-        };
-        Ok(Self {
-            folder: std::path::absolute(folder)?,
-            on_missing,
-            exists: HashMap::new(),
-            missing: Vec::new(),
-        })
-    }
+struct Load {
+    config: Config,
+}
 
-    /// The record's image: none for a record that is left out, some none for one without an image.
-    #[expect(
-        clippy::option_option,
-        reason = "left out and without an image are two things"
-    )]
-    pub(super) fn find(
+/// The files that have one name but for their endings.
+#[derive(Default)]
+struct Group {
+    images: Vec<PathBuf>,
+    texts: Vec<(Part, PathBuf)>,
+}
+
+impl TableNode for Load {
+    fn table(
         &mut self,
-        unique_idx: u64,
-        image: Option<&str>,
+        _: &Inputs,
         outputs: &mut dyn Outputs,
-    ) -> Option<Option<String>> {
-        let Some(image) = image else {
-            return Some(None);
-        };
-        let path = self.folder.join(image);
-        let exists = self.exists.get(&path).copied().unwrap_or_else(|| {
-            let exists = path.is_file();
-            outputs.depends_on_existence(path.clone(), exists);
-            self.exists.insert(path.clone(), exists);
-            exists
-        });
-        if exists {
-            return Some(Some(path.to_string_lossy().into_owned()));
+        context: &Context<'_>,
+    ) -> Result<(), NodeError> {
+        let mut rows = Rows::new(&self.config.columns);
+        let mut room = Room::default();
+        for (name, group) in self.groups()? {
+            context.check_cancelled()?;
+            let mut sample = Sample::new(&name);
+            for (part, path) in &group.texts {
+                if group.images.is_empty() {
+                    return Err(at(path, "there is no image of this name beside it")
+                        .help("`ignore` names endings of files that are left out"));
+                }
+                let added = read(path).and_then(|content| sample.add(*part, content));
+                added.map_err(|reason| at(path, &reason))?;
+            }
+            for image in group.images {
+                let fault = |reason: String| at(&image, &reason);
+                room.take(sample.text_bytes()).map_err(fault)?;
+                let place = std::path::absolute(&image)?;
+                let place = place.to_str().map(str::to_owned);
+                let place = place.ok_or_else(|| at(&image, "the path is not UTF-8"))?;
+                rows.add(&sample, None, Some(place)).map_err(fault)?;
+                if rows.waiting() == CHUNK_ROWS {
+                    outputs.push("rows", rows.take()?)?;
+                    room = Room::default();
+                    context.progress(rows.count(), None, "images");
+                }
+            }
         }
-        self.missing.push((unique_idx, path));
-        (self.on_missing != OnMissingImage::Drop).then_some(None)
+        outputs.push("rows", rows.take()?)
     }
+}
 
-    /// Absolute paths for the column `image` of rows that are numbered from `first` on; without the rows that are left out.
-    pub(super) fn find_all(
-        &mut self,
-        first: u64,
-        rows: &RecordBatch,
-        outputs: &mut dyn Outputs,
-    ) -> Result<RecordBatch, NodeError> {
-        let Ok(at) = rows.schema_ref().index_of(IMAGE) else {
-            return Ok(rows.clone());
-        };
-        let found: Vec<Option<Option<String>>> = strings(rows.column(at))?
-            .iter()
-            .zip(first..)
-            .map(|(path, number)| self.find(number, path, outputs))
-            .collect();
-        let kept: Vec<bool> = found.iter().map(Option::is_some).collect();
-        let mut columns = rows.columns().to_vec();
-        let paths: StringArray = found.into_iter().map(Option::flatten).collect();
-        columns[at] = Arc::new(paths);
-        let rows = RecordBatch::try_new(rows.schema(), columns)?;
-        if kept.iter().all(|&kept| kept) {
-            return Ok(rows);
+impl Load {
+    /// The files by name.
+    fn groups(&self) -> Result<BTreeMap<String, Group>, NodeError> {
+        let found = self.config.path.found();
+        let found = found.map_err(|reason| NodeError::new(format!("`path`: {reason}")))?;
+        let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+        for (name, path) in found {
+            let (stem, ending) = match name.rsplit_once('.') {
+                Some((stem, ending)) if !ending.contains('/') => (stem, ending),
+                _ => (name.as_str(), ""),
+            };
+            if self.config.ignore.iter().any(|ignored| ignored == ending) {
+                continue;
+            }
+            let part = Part::of(ending).ok_or_else(|| {
+                at(&path, "it is neither an image nor a text beside one")
+                    .help(format!("`ignore: [\"{ending}\"]` leaves such files out"))
+            })?;
+            let group = groups.entry(stem.to_owned()).or_default();
+            match part {
+                Part::Image => group.images.push(path),
+                _ => group.texts.push((part, path)),
+            }
         }
-        Ok(filter_record_batch(&rows, &BooleanArray::from(kept))?)
+        Ok(groups)
     }
+}
 
-    /// To be called after the last record.
-    pub(super) fn report_missing(&self, context: &Context<'_>) -> Result<(), NodeError> {
-        let Some((first, path)) = self.missing.first() else {
-            return Ok(());
-        };
-        let count = self.missing.len();
-        let what = match self.on_missing {
-            OnMissingImage::Error => return Err(self.error()),
-            OnMissingImage::Drop => "records were left out since their image is not there",
-            OnMissingImage::Keep => "records lost their image since it is not there",
-        };
-        context.warn(format!(
-            "{count} {what}; the first: unique_idx {first}, {}",
-            path.display()
-        ));
-        Ok(())
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if size > MOST_OF_A_RECORD as u64 {
+        let most = MOST_OF_A_RECORD >> 20;
+        return Err(format!("it has {size} bytes, more than {most} MiB"));
     }
+    std::fs::read(path).map_err(|e| e.to_string())
+}
 
-    fn error(&self) -> NodeError {
-        let count = self.missing.len();
-        let named: Vec<String> = self
-            .missing
-            .iter()
-            .take(NAMED)
-            .map(|(n, p)| format!("  unique_idx {n}: {}", p.display()))
-            .collect();
-        let more = if count > NAMED {
-            format!("\n  and {} more", count - NAMED)
-        } else {
-            String::new()
-        };
-        NodeError::new(format!("{count} images are not there:\n{}{more}", named.join("\n"))).help(
-            "check `images`, or say `on_missing_image: drop` (leave these records out) or `keep` (keep them without image)",
-        )
-    }
+fn at(path: &Path, reason: &str) -> NodeError {
+    NodeError::new(format!("{}: {reason}", path.display()))
 }

@@ -19,7 +19,7 @@ use trommel_engine::node::prelude::*;
 
 use self::reader::LlavaReader;
 use self::rows::{Rows, lifted};
-use super::images::{Images, OnMissingImage};
+use super::image_paths::{ImagePaths, OnMissingImage};
 use super::{open, with_causes};
 
 pub mod original;
@@ -65,7 +65,7 @@ impl Kind for Llava {
 
     fn build(config: &Config) -> Result<Work, NodeError> {
         let annotations = config.annotations.path();
-        let images = Images::new(config.images.as_ref(), annotations, config.on_missing_image)?;
+        let images = ImagePaths::new(config.images.as_ref(), annotations, config.on_missing_image)?;
         Ok(Work::table(Load {
             annotations: annotations.to_owned(),
             images,
@@ -76,7 +76,7 @@ impl Kind for Llava {
 
 struct Load {
     annotations: PathBuf,
-    images: Images,
+    images: ImagePaths,
     columns: Vec<String>,
 }
 

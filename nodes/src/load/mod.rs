@@ -3,9 +3,11 @@
 use trommel_engine::node::{Entry, Erased};
 
 pub mod chat;
+pub mod concat;
 pub mod csv;
 mod image_bytes;
-mod images;
+mod image_paths;
+pub mod images;
 pub mod jsonl;
 pub mod llava;
 mod open;
@@ -23,8 +25,16 @@ pub const KINDS: &[Entry] = &[
         source: include_str!("chat.rs"),
     },
     Entry {
+        kind: &Erased::<concat::Concat>::NEW,
+        source: include_str!("concat.rs"),
+    },
+    Entry {
         kind: &Erased::<csv::Csv>::NEW,
         source: include_str!("csv.rs"),
+    },
+    Entry {
+        kind: &Erased::<images::Images>::NEW,
+        source: include_str!("images.rs"),
     },
     Entry {
         kind: &Erased::<jsonl::Jsonl>::NEW,

@@ -22,7 +22,7 @@ use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
 use super::image_bytes::{self, ImageBytes};
-use super::images::IMAGE;
+use super::image_paths::IMAGE;
 use super::table_file::{self, Config, Rows};
 use super::with_causes;
 use crate::bridge::{BridgeError, check_schema, from_polars};

@@ -6,7 +6,7 @@ use arrow::array::{FixedSizeBinaryArray, UInt64Array};
 use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
 
-use super::images::{IMAGE, Images, OnMissingImage};
+use super::image_paths::{IMAGE, ImagePaths, OnMissingImage};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +52,7 @@ pub(super) struct Rows {
     keys: RecordKeys,
     next: u64,
     image: Option<String>,
-    images: Images,
+    images: ImagePaths,
 }
 
 impl Rows {
@@ -61,7 +61,7 @@ impl Rows {
             keys: RecordKeys::default(),
             next: 0,
             image: config.image.clone(),
-            images: Images::new(config.images.as_ref(), first, config.on_missing_image)?,
+            images: ImagePaths::new(config.images.as_ref(), first, config.on_missing_image)?,
         })
     }
 

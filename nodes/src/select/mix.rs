@@ -71,16 +71,12 @@ impl Kind for Mix {
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        Ok(Work::table(Pick {
-            how: config.how,
-            names: config.selections.iter().map(|s| s.text.clone()).collect(),
-        }))
+        Ok(Work::table(Pick { how: config.how }))
     }
 }
 
 struct Pick {
     how: How,
-    names: Vec<String>,
 }
 
 impl TableNode for Pick {
@@ -92,10 +88,10 @@ impl TableNode for Pick {
     ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
         let places = places("input", input)?;
-        let mut selections = Vec::with_capacity(self.names.len());
-        for (name, table) in self.names.iter().zip(inputs.tables("selections")) {
-            selections.push(positions(name, table, &places)?);
-        }
+        let tables = inputs.tables("selections").into_iter();
+        let selections = tables
+            .map(|(name, table)| positions(name, table, &places))
+            .collect::<Result<Vec<_>, _>>()?;
         let positions = self.how.mix(&selections, input.rows());
         let counts: Vec<String> = selections.iter().map(|s| s.len().to_string()).collect();
         context.log(format!("{} rows of {}", positions.len(), counts.join(", ")));

@@ -15,7 +15,7 @@ use trommel_engine::table::CHUNK_ROWS;
 
 use super::record::Record;
 use super::text;
-use crate::load::images::IMAGE;
+use crate::load::image_paths::IMAGE;
 
 const OWN: [&str; 7] = [
     KEY,

@@ -55,7 +55,7 @@ fn rows(folder: &Path, image: Option<&str>, on_missing: OnMissingImage) -> Rows 
         keys: RecordKeys::default(),
         next: 0,
         image: image.map(str::to_owned),
-        images: Images::new(None, &folder.join("f.jsonl"), on_missing).unwrap(),
+        images: ImagePaths::new(None, &folder.join("f.jsonl"), on_missing).unwrap(),
     }
 }
 

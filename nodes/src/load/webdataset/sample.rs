@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// What a member is, by its ending.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Part {
+pub(in crate::load) enum Part {
     Image,
     Text,
     Json,
@@ -12,10 +12,10 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) fn of(ending: &str) -> Option<Self> {
+    pub(in crate::load) fn of(ending: &str) -> Option<Self> {
         match ending.to_ascii_lowercase().as_str() {
             "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" => Some(Self::Image),
-            "txt" => Some(Self::Text),
+            "txt" | "caption" => Some(Self::Text),
             "json" => Some(Self::Json),
             "cls" => Some(Self::Cls),
             _ => None,
@@ -25,7 +25,7 @@ impl Part {
     fn word(self) -> &'static str {
         match self {
             Self::Image => "image",
-            Self::Text => ".txt",
+            Self::Text => "text",
             Self::Json => ".json",
             Self::Cls => ".cls",
         }
@@ -33,23 +33,23 @@ impl Part {
 }
 
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Sample {
-    pub(super) name: String,
-    pub(super) image: Option<Vec<u8>>,
-    pub(super) text: Option<String>,
-    pub(super) json: Option<String>,
-    pub(super) cls: Option<i64>,
+pub(in crate::load) struct Sample {
+    pub(in crate::load) name: String,
+    pub(in crate::load) image: Option<Vec<u8>>,
+    pub(in crate::load) text: Option<String>,
+    pub(in crate::load) json: Option<String>,
+    pub(in crate::load) cls: Option<i64>,
 }
 
 impl Sample {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::load) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             ..Self::default()
         }
     }
 
-    pub(super) fn add(&mut self, part: Part, content: Vec<u8>) -> Result<(), String> {
+    pub(in crate::load) fn add(&mut self, part: Part, content: Vec<u8>) -> Result<(), String> {
         let there = match part {
             Part::Image => self.image.is_some(),
             Part::Text => self.text.is_some(),
@@ -86,7 +86,7 @@ impl Sample {
     }
 
     /// Bytes that stay in memory until a chunk is full.
-    pub(super) fn text_bytes(&self) -> usize {
+    pub(in crate::load) fn text_bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         self.name.len() + length(&self.text) + length(&self.json)
     }
