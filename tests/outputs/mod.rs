@@ -4,6 +4,7 @@ mod cards;
 mod columns;
 mod formats;
 mod images;
+mod interop;
 mod round_trips;
 
 use std::fs;
