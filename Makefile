@@ -8,7 +8,7 @@ export LIBTORCH
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test interop lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: lint ## formatting, lints, all tests
 	@scripts/python.sh $(TARGET)/python
 	cargo build --locked --workspace --bins --tests --examples
 	cargo test --locked --workspace
+
+interop: setup ## tests with Hugging Face datasets, webdataset and pyarrow (from PyPI, about 400 MB, in target/interop)
+	@scripts/python.sh $(TARGET)/interop datasets==5.2.0 webdataset==1.0.2 pyarrow==26.0.1 pillow==13.0.0
+	TROMMEL_INTEROP=1 cargo test --locked -p trommel --test tests interop
 
 # Takes about an hour and 10 GB below $(TARGET)/bench, which may be deleted; `python3 benches/run.py PROGRAM FOLDER CASE ..` runs some
 # cases only. The case extract (PyTorch and transformers from PyPI) takes the most; TROMMEL_BENCH_DATA names its samples.

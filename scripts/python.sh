@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Makes the folder $1 with the Python packages that the tests of examples/python_extractor need (about 55 MB from PyPI), where
-# python3 does not have them. The test finds it below the target folder.
+# python.sh FOLDER: makes the folder with the Python packages that the tests of examples/python_extractor need (about 55 MB from
+# PyPI), where python3 does not have them. python.sh FOLDER PACKAGE..: with these packages. The tests find them below the target folder.
 set -euo pipefail
 
-readonly packages=(pyarrow==26.0.1 pillow==13.0.0)
+readonly own=(pyarrow==26.0.1 pillow==13.0.0)
 
 main() {
     local folder=$1
+    local packages=("${@:2}")
     command -v python3 >/dev/null || fail "python3 is not there; as root, run: apt-get install python3 python3-pip"
-    ! python3 -c 'import pyarrow, PIL' 2>/dev/null || return 0
+    if [[ ${#packages[@]} == 0 ]]; then
+        packages=("${own[@]}")
+        ! python3 -c 'import pyarrow, PIL' 2>/dev/null || return 0
+    fi
     [[ ! -f $folder/installed || $(<"$folder/installed") != "${packages[*]}" ]] || return 0
     echo "python: fetching ${packages[*]}" >&2
     rm -rf "$folder"

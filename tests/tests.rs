@@ -9,6 +9,7 @@ mod house;
 mod hub;
 mod input;
 mod judge;
+mod outputs;
 mod program;
 mod published;
 mod runs;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Map, Value as Json, json};
-use trommel_engine::node::OutputFormat;
+use trommel_engine::node::{ImageUse, OutputFormat};
 
 use super::kinds::example_contract;
 use super::registry;
@@ -62,6 +62,7 @@ fn schema() -> Json {
     }
     let names: Vec<&str> = registry.entries().map(|e| e.kind.name()).collect();
     let formats: Vec<&str> = registry.output_formats().map(OutputFormat::name).collect();
+    let images = ImageUse::ALL.map(ImageUse::name);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Trommel pipeline",
@@ -104,6 +105,9 @@ fn schema() -> Json {
                         "from": { "type": "string", "description": "NODE or NODE.PORT" },
                         "path": { "type": "string", "description": "relative to the pipeline file" },
                         "format": { "enum": formats },
+                        "columns": { "type": "array", "items": { "type": "string" }, "minItems": 1, "description": "the columns to write; all by default" },
+                        "images": { "enum": images, "description": "what becomes of the images of the rows" },
+                        "card": { "type": "boolean", "description": "write a dataset card, README.md" },
                     },
                 },
             },

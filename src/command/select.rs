@@ -11,7 +11,7 @@ use trommel_engine::cache::Cache;
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Device;
 use trommel_engine::plan::Plan;
-use trommel_engine::run::{Listener, RunOptions, run as run_plan};
+use trommel_engine::run::{Listener, RunOptions, output_digest, run as run_plan};
 use trommel_hub::Hub;
 
 use super::run::{INTERRUPTED, machine_memory, stop_on_signals};
@@ -94,7 +94,7 @@ pub(super) fn run(verb: &SelectVerb) -> Result<ExitCode, Problems> {
     };
     let mut found = locked::differences(&lock, &again);
     let output = args.lock.with_file_name(&name);
-    let written = cache.files.digest(&output);
+    let written = output_digest(&output, &cache);
     if written.is_ok_and(|digest| digest.to_string() != lock.file_digest()) {
         found.push(format!(
             "output    {} is not the file that was written with the lock file",

@@ -73,7 +73,7 @@ impl Project {
 }
 
 impl Log {
-    fn says(&self, words: &[&str]) {
+    pub(crate) fn says(&self, words: &[&str]) {
         // Long messages on stderr are folded.
         let said = self.said().split_whitespace().collect::<Vec<_>>().join(" ");
         for word in words {

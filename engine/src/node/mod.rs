@@ -30,7 +30,10 @@ pub use context::{Context, Device, Monitor, NodeEvent};
 pub use contract::{Contract, FileNeed, FileUse, InputNeed, Permit, Read};
 pub use error::NodeError;
 pub use estimate::{Estimate, Estimator};
-pub use format::{Format, OutputContext, OutputFormat};
+pub use format::{
+    CARD_MARK, Companion, CompanionPlace, Content, Format, IMAGE, ImageNames, ImageUse,
+    OutputContext, OutputFormat,
+};
 pub use hub::{HubId, hub_cache, hub_home, hub_is_offline};
 pub use inputs::{ColumnView, Inputs};
 pub use kind::{Kind, Outputs, RowFailure, RowNode, RowOutput, TableNode, Work};

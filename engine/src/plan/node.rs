@@ -1,10 +1,12 @@
 //! A node of a plan: a kind with its configuration, and what its inputs come from.
 
+use std::path::{Path, PathBuf};
+
 use petgraph::graph::NodeIndex;
 use serde_json::Value as Json;
 
 use crate::diagnostics::{Place, Spanned};
-use crate::node::{Contract, DataPath, Entry, ErasedConfig, InputNeed, OutputFormat};
+use crate::node::{Contract, DataPath, Entry, ErasedConfig, ImageUse, InputNeed, OutputFormat};
 use crate::table::ColumnType;
 
 /// Names a node of a plan.
@@ -66,7 +68,34 @@ pub struct PlanOutput {
     pub reference: Spanned<String>,
     pub path: DataPath,
     pub format: OutputFormat,
+    /// The columns to write; all where there is none.
+    pub columns: Option<Vec<String>>,
+    pub images: ImageUse,
+    /// Whether a dataset card is to stand beside it.
+    pub card: bool,
 }
+
+impl PlanOutput {
+    /// The folder of images beside an output at `path`, where there is to be one.
+    pub fn image_folder(&self, path: &Path) -> Option<PathBuf> {
+        let mut name = path.file_stem()?.to_owned();
+        name.push("_images");
+        self.images.is_beside().then(|| path.with_file_name(name))
+    }
+
+    /// The dataset card of an output at `path`, where there is to be one: in a folder, or beside a file.
+    pub fn card_file(&self, path: &Path) -> Option<PathBuf> {
+        let inside = matches!(self.format, OutputFormat::File(format) if format.is_folder());
+        let card = if inside {
+            path.join(CARD)
+        } else {
+            path.with_file_name(CARD)
+        };
+        self.card.then_some(card)
+    }
+}
+
+const CARD: &str = "README.md";
 
 impl PlanNode {
     pub fn kind_name(&self) -> &'static str {

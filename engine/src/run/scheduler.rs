@@ -306,6 +306,17 @@ fn write_outputs(shared: &Shared, ended: &Ends, report: &mut Report) {
             _ => None,
         })
         .collect();
+    let rows = ended.iter().filter_map(|(id, end)| match end {
+        Ended::Done(finished) => Some((*id, finished.tables.ports.first()?.rows())),
+        _ => None,
+    });
+    let made = outputs::Made {
+        plan: &shared.plan,
+        cache: &shared.cache,
+        manifests,
+        rows: rows.collect(),
+        bare: shared.options.outputs_in.is_some(),
+    };
     for output in &shared.plan.outputs {
         let Some(Ended::Done(finished)) = ended.get(&output.from) else {
             continue;
@@ -320,8 +331,7 @@ fn write_outputs(shared: &Shared, ended: &Ends, report: &mut Report) {
         };
         let path = place.display().to_string();
         let (rows, tables) = (table.rows(), &finished.tables);
-        let (plan, cache) = (&shared.plan, &shared.cache);
-        let event = match outputs::write(plan, output, &place, tables, &manifests, cache) {
+        let event = match made.write(output, &place, tables) {
             Ok(true) => Event::OutputWritten { path, rows },
             Ok(false) => Event::OutputUnchanged { path, rows },
             // It is written once what it is made from has been made anew.

@@ -6,7 +6,7 @@ use super::sweep::{Form, Sweep};
 use super::value::{Data, Value};
 use crate::diagnostics::{Problem, Problems, Spanned};
 
-const OUTPUT_KEYS: [&str; 3] = ["from", "path", "format"];
+const OUTPUT_KEYS: [&str; 6] = ["from", "path", "format", "columns", "images", "card"];
 
 /// The outputs, one for each combination of the swept names that they use.
 pub(super) fn read_outputs(
@@ -89,6 +89,7 @@ fn read_output(value: &Value, variant: Variant, problems: &mut Problems) -> Opti
         }
     };
     let (from, format) = (text("from"), text("format"));
+    let images = value.get("images").and_then(|_| text("images"));
     let path = match value.get("path") {
         Some(
             v @ Value {
@@ -98,11 +99,51 @@ fn read_output(value: &Value, variant: Variant, problems: &mut Problems) -> Opti
         ) => Some(v.clone()),
         _ => text("path").map(|_| value.clone()),
     };
+    let card = match value.get("card") {
+        None => None,
+        Some(Value {
+            data: Data::Bool(card),
+            place,
+            ..
+        }) => Some(Spanned::new(*card, place.clone())),
+        Some(other) => {
+            problems.push(wrong_type("card", "true or false", other));
+            None
+        }
+    };
     Some(OutputSpec {
         from: from?,
         path: path?,
         format: format?,
+        columns: value.get("columns").and_then(|v| read_columns(v, problems)),
+        images,
+        card,
         place: value.place.clone(),
         variant,
     })
+}
+
+fn read_columns(value: &Value, problems: &mut Problems) -> Option<Vec<Spanned<String>>> {
+    let Data::List(items) = &value.data else {
+        problems.push(wrong_type("columns", "a list of names", value));
+        return None;
+    };
+    let mut names: Vec<Spanned<String>> = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.data {
+            Data::Text(name) if names.iter().any(|known| known.value == *name) => problems.push(
+                Problem::error(
+                    "spec::column_twice",
+                    format!("the column `{name}` is named twice"),
+                )
+                .at(&item.place, "here"),
+            ),
+            Data::Text(name) => names.push(Spanned::new(name.clone(), item.place.clone())),
+            _ => problems.push(wrong_type("columns", "a list of names", item)),
+        }
+    }
+    if items.is_empty() {
+        problems.push(wrong_type("columns", "a list with a name or more", value));
+    }
+    Some(names)
 }

@@ -43,6 +43,12 @@ pub struct OutputSpec {
     pub from: Spanned<String>,
     pub path: Value,
     pub format: Spanned<String>,
+    /// The columns to write; all where nothing is said.
+    pub columns: Option<Vec<Spanned<String>>>,
+    /// What is to become of the images; as the format has it where nothing is said.
+    pub images: Option<Spanned<String>>,
+    /// Whether a dataset card is to stand beside it.
+    pub card: Option<Spanned<bool>>,
     pub place: Place,
     /// What the swept names in it stand for.
     pub variant: Variant,

@@ -8,9 +8,9 @@ use arrow::array::{FixedSizeListArray, Float32Array, Float64Array};
 use arrow::datatypes::{Float32Type, Float64Type};
 use arrow::ipc::writer::FileWriter;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Format, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
 
-use super::lock;
+use super::{beside, images};
 
 pub(super) struct ArrowFile;
 
@@ -23,10 +23,23 @@ impl Format for ArrowFile {
         &[]
     }
 
-    fn write(&self, table: &Table, path: &Path) -> Result<(), NodeError> {
-        let mut writer = FileWriter::try_new(BufWriter::new(File::create(path)?), &table.schema())?;
-        for chunk in 0..table.chunks().len() {
-            let batch = table.batch(chunk)?;
+    fn images(&self) -> &'static [ImageUse] {
+        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
+    }
+
+    fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {
+        images::image_names(table)
+    }
+
+    fn write(&self, content: &Content<'_>, path: &Path) -> Result<(), NodeError> {
+        // With images beside the output, the column of their paths is one of text that may be null, whatever it was.
+        let schema = match content.image_folder {
+            Some(_) => images::schema_with_image(&content.table.schema(), &DataType::Utf8),
+            None => content.table.schema().as_ref().clone(),
+        };
+        let mut writer = FileWriter::try_new(BufWriter::new(File::create(path)?), &schema)?;
+        for batch in images::batches(content) {
+            let batch = batch?;
             let columns = batch.columns().iter().map(without_remains).collect();
             writer.write(&RecordBatch::try_new(batch.schema(), columns)?)?;
         }
@@ -34,8 +47,8 @@ impl Format for ArrowFile {
         Ok(())
     }
 
-    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
-        lock::companion(context)
+    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<Companion>, NodeError> {
+        beside::companions(context)
     }
 }
 

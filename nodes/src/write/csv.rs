@@ -8,9 +8,9 @@ use arrow::array::StringArray;
 use arrow::csv::WriterBuilder;
 use arrow::json::ArrayWriter;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Format, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
 
-use super::lock;
+use super::{beside, images};
 
 pub(super) struct Csv;
 
@@ -23,18 +23,30 @@ impl Format for Csv {
         &[]
     }
 
-    fn write(&self, table: &Table, path: &Path) -> Result<(), NodeError> {
+    fn images(&self) -> &'static [ImageUse] {
+        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
+    }
+
+    fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {
+        images::image_names(table)
+    }
+
+    fn write(&self, content: &Content<'_>, path: &Path) -> Result<(), NodeError> {
         let mut file = BufWriter::new(File::create(path)?);
-        write_rows(&RecordBatch::new_empty(table.schema()), true, &mut file)?;
-        for chunk in 0..table.chunks().len() {
-            write_rows(&table.batch(chunk)?, false, &mut file)?;
+        write_rows(
+            &RecordBatch::new_empty(content.table.schema()),
+            true,
+            &mut file,
+        )?;
+        for batch in images::batches(content) {
+            write_rows(&batch?, false, &mut file)?;
         }
         file.flush()?;
         Ok(())
     }
 
-    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
-        lock::companion(context)
+    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<Companion>, NodeError> {
+        beside::companions(context)
     }
 }
 

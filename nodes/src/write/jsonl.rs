@@ -7,9 +7,9 @@ use std::path::Path;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Format, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
 
-use super::lock;
+use super::{beside, images};
 
 pub(super) struct Jsonl;
 
@@ -22,20 +22,28 @@ impl Format for Jsonl {
         &[]
     }
 
-    fn write(&self, table: &Table, path: &Path) -> Result<(), NodeError> {
+    fn images(&self) -> &'static [ImageUse] {
+        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
+    }
+
+    fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {
+        images::image_names(table)
+    }
+
+    fn write(&self, content: &Content<'_>, path: &Path) -> Result<(), NodeError> {
         let file = BufWriter::new(File::create(path)?);
         let mut writer = WriterBuilder::new()
             .with_explicit_nulls(true)
             .build::<_, LineDelimited>(file);
-        for chunk in 0..table.chunks().len() {
-            writer.write(&table.batch(chunk)?)?;
+        for batch in images::batches(content) {
+            writer.write(&batch?)?;
         }
         writer.finish()?;
         writer.into_inner().flush()?;
         Ok(())
     }
 
-    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
-        lock::companion(context)
+    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<Companion>, NodeError> {
+        beside::companions(context)
     }
 }

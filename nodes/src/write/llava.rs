@@ -5,10 +5,10 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Format, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
 use trommel_engine::table::strings;
 
-use super::lock;
+use super::{beside, images};
 use crate::load::llava::original::without_unique_idx;
 
 /// Writes the `raw` column. Records are not parsed again: their bytes are those of the source file, but for
@@ -24,11 +24,19 @@ impl Format for Llava {
         &[("raw", ColumnType::Text)]
     }
 
-    fn write(&self, table: &Table, path: &Path) -> Result<(), NodeError> {
+    fn images(&self) -> &'static [ImageUse] {
+        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
+    }
+
+    fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {
+        images::names_of_records(table)
+    }
+
+    fn write(&self, content: &Content<'_>, path: &Path) -> Result<(), NodeError> {
         let mut file = BufWriter::new(File::create(path)?);
         file.write_all(b"[")?;
         let mut first = true;
-        for array in table.arrays("raw")? {
+        for array in content.table.arrays("raw")? {
             let records = strings(&array)?;
             for raw in records.iter().flatten() {
                 file.write_all(if first { b"\n" } else { b",\n" })?;
@@ -41,7 +49,7 @@ impl Format for Llava {
         Ok(())
     }
 
-    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
-        lock::companion(context)
+    fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<Companion>, NodeError> {
+        beside::companions(context)
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use arrow::datatypes::{Float32Type, Float64Type, UInt32Type, UInt64Type};
 use serde_json::{Map, Value as Json, json};
-use trommel_engine::node::OutputContext;
 use trommel_engine::node::prelude::*;
+use trommel_engine::node::{Companion, CompanionPlace, OutputContext};
 
 use crate::select::diverse::LOWERED;
 
@@ -23,9 +23,9 @@ pub const NUMBERS: [&str; 6] = [
 ];
 
 /// `PATH.lock.json`, for outputs of select nodes; nothing for others.
-pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<u8>)>, NodeError> {
+pub(super) fn companion(context: &OutputContext<'_>) -> Result<Option<Companion>, NodeError> {
     if !context.kind.starts_with("select.") {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let mut picks = Vec::with_capacity(context.table.rows());
     for chunk in 0..context.table.chunks().len() {
@@ -57,7 +57,10 @@ pub(super) fn companion(context: &OutputContext<'_>) -> Result<Vec<(String, Vec<
         let _ = write!(text, "{comma}\n    {}", Json::from(pick.clone()));
     }
     text.push_str("\n  ]\n}\n");
-    Ok(vec![(".lock.json".into(), text.into_bytes())])
+    Ok(Some(Companion {
+        place: CompanionPlace::Named(".lock.json"),
+        bytes: text.into_bytes(),
+    }))
 }
 
 fn add_picks(batch: &RecordBatch, picks: &mut Vec<Map<String, Json>>) -> Result<(), NodeError> {

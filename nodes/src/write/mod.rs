@@ -3,11 +3,19 @@
 use trommel_engine::node::Format;
 
 mod arrow_file;
+mod beside;
+mod card;
+mod chat;
 mod csv;
+mod embedded;
+mod images;
 mod jsonl;
 mod llava;
 mod lock;
+mod messages;
 mod parquet;
+mod sharegpt;
+mod webdataset;
 
 pub use csv::csv_bytes;
 pub use lock::NUMBERS as LOCKED_NUMBERS;
@@ -19,4 +27,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &csv::Csv,
     &parquet::Parquet,
     &arrow_file::ArrowFile,
+    &sharegpt::ShareGpt,
+    &messages::Messages,
+    &webdataset::WebDataset,
 ];
