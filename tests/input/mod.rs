@@ -9,6 +9,7 @@ mod files;
 mod folder;
 mod image_bytes;
 mod images;
+mod score_net;
 mod scores;
 mod selection;
 mod tables;

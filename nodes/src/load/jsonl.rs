@@ -148,11 +148,14 @@ impl Lines {
 
     fn object(&self) -> Result<Json, NodeError> {
         let fault = |reason: &str| at_line(&self.file, self.number, reason);
-        match serde_json::from_slice(&self.line) {
+        match serde_json::from_slice(self.line.trim_ascii_end()) {
             Ok(object @ Json::Object(_)) => Ok(object),
             Ok(_) => Err(fault("not a JSON object").help("each line is an object, { ... }")),
             Err(e) => {
-                let error = fault(&format!("not JSON: {e}, column {}", e.column()));
+                // The error's own line is one of this line.
+                let reason = e.to_string();
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                let error = fault(&format!("not JSON: {reason}, column {}", e.column()));
                 Err(error.help("each line is one whole JSON object; load.llava reads JSON arrays"))
             }
         }

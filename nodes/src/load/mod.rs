@@ -13,6 +13,7 @@ pub mod llava;
 mod open;
 pub mod parquet;
 pub mod positions;
+pub mod score_net;
 pub mod scores;
 mod table_file;
 mod values_file;
@@ -47,6 +48,10 @@ pub const KINDS: &[Entry] = &[
     Entry {
         kind: &Erased::<parquet::Parquet>::NEW,
         source: include_str!("parquet.rs"),
+    },
+    Entry {
+        kind: &Erased::<score_net::ScoreNet>::NEW,
+        source: include_str!("score_net.rs"),
     },
     Entry {
         kind: &Erased::<scores::Scores>::NEW,

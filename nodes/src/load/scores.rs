@@ -1,6 +1,6 @@
 //! Reads scores that were computed elsewhere: a JSON object of `unique_idx` to number or null.
 //!
-//! This is the form of the published program's files (CLIP score, ImageReward, judge). Every row of the input must
+//! This is the form of the published program's files (CLIP score, ImageReward, judge, difficulty). Every row of the input must
 //! be named; null means that it has no score, and the log says how many such rows there are. NaN, infinities, keys
 //! that are no `unique_idx` of the input and keys that come twice are errors that name them. Where rows were left
 //! out upstream (the numbers of `input` have gaps), a file for the full data set will do: only the scores of rows
