@@ -87,3 +87,51 @@ fn parquet() {
         "path: out.parquet, format: parquet, columns: [id, image, text, conversations, raw]";
     comes_back(output, "kind: load.parquet, path: out.parquet", &columns);
 }
+
+#[test]
+fn sharegpt() {
+    for file in ["out.json", "out.jsonl"] {
+        let load = format!("kind: load.chat, path: {file}, format: sharegpt");
+        let output = format!("path: {file}, format: sharegpt, images: copy");
+        comes_back(&output, &load, &VALUES);
+    }
+}
+
+#[test]
+fn messages() {
+    for file in ["out.json", "out.jsonl"] {
+        let load = format!("kind: load.chat, path: {file}");
+        let output = format!("path: {file}, format: messages, images: link");
+        comes_back(&output, &load, &VALUES);
+    }
+}
+
+#[test]
+fn csv() {
+    // Lists are JSON text there.
+    let output = "path: out.csv, format: csv, images: copy, columns: [id, image, text]";
+    let load = "kind: load.csv, path: out.csv";
+    comes_back(output, load, &["id", "image", "text"]);
+}
+
+#[test]
+fn parquet_with_the_images_inside() {
+    let output =
+        "path: out.parquet, format: parquet, images: embed, columns: [id, image, text, conversations]";
+    comes_back(output, "kind: load.parquet, path: out.parquet", &VALUES);
+}
+
+#[test]
+fn webdataset() {
+    let output = "path: out, format: webdataset, columns: [id, image, text, conversations]";
+    let load = "kind: load.webdataset, path: \"out/*.tar\", columns: [id, conversations]";
+    let project = comes_back(output, load, &["id", "image", "text"]);
+    // Lists are JSON text there.
+    let (written, read) = ("p.yaml", "back.yaml");
+    let of = |pipeline| values(&project, pipeline, &["conversations"]);
+    for (written, read) in of(written).iter().zip(&of(read)) {
+        let text = read["conversations"].as_str().expect("text");
+        let turns: Value = serde_json::from_str(text).expect("JSON");
+        assert_eq!(written["conversations"], turns);
+    }
+}
