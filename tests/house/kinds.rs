@@ -35,6 +35,18 @@ const UPSTREAM: &[(&str, &str)] = &[
         "difficulty",
         "{ kind: rank.difficulty, score_net: stage1, features: [clip.clip] }",
     ),
+    (
+        "source",
+        "{ kind: score.expr, input: instructions, columns: { source: \"SPLIT_PART(image, '/', 1)\" } }",
+    ),
+    (
+        "hard",
+        "{ kind: select.top, input: instructions, score: difficulty.difficulty, count: 20000 }",
+    ),
+    (
+        "fitting",
+        "{ kind: select.threshold, input: instructions, score: clip_score.clip_score, min: 0.2 }",
+    ),
 ];
 
 fn entries() -> Vec<&'static Entry> {

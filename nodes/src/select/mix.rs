@@ -6,8 +6,6 @@
 //! rows of the input with `pick`; what the selections know of their picks beside (scores, clusters) is not passed on.
 //!
 //! ```yaml
-//! hard: { kind: select.top, input: instructions, score: difficulty.difficulty, count: 20000 }
-//! fitting: { kind: select.threshold, input: instructions, score: clip_score.clip_score, min: 0.2 }
 //! both: { kind: select.mix, input: instructions, selections: [hard, fitting], how: intersection }
 //! ```
 

@@ -8,7 +8,6 @@
 //! Gives the rows of the input with `pick`, and with `score` where there is one.
 //!
 //! ```yaml
-//! source: { kind: score.expr, input: instructions, columns: { source: "SPLIT_PART(image, '/', 1)" } }
 //! balanced: { kind: select.quota, input: instructions, group: source.source, count: 25000, allot: square_root, score: difficulty.difficulty }
 //! ```
 
