@@ -1,12 +1,14 @@
-//! Fuzzing, bounded: broken pipeline files and a broken cache must give words or nothing, never a panic, never other
-//! content.
+//! Fuzzing, bounded: broken pipeline files, broken files of data and a broken cache must give words or nothing, never a
+//! panic, never other content.
 //!
 //! A few thousand cases a test; `TROMMEL_FUZZ_SECONDS=600` goes on for that long (at most ten million cases), and
 //! `TROMMEL_SEED` gives others.
 
 mod cache;
+mod files;
 mod mutate;
 mod pipelines;
+mod readers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};

@@ -3,6 +3,7 @@
 //! Values are shared, not copied, through the Arrow C data interface. Text and bytes that come from polars are
 //! copied once, since polars stores them otherwise.
 
+mod caught;
 mod ffi;
 mod types;
 
@@ -12,6 +13,7 @@ use polars::prelude::{
 use trommel_engine::node::NodeError;
 use trommel_engine::node::prelude::*;
 
+pub(crate) use caught::caught;
 pub(crate) use types::check_schema;
 pub use types::{plain, refused};
 

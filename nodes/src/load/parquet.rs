@@ -25,7 +25,7 @@ use super::image_bytes::{self, ImageBytes};
 use super::image_paths::IMAGE;
 use super::table_file::{self, Config, Rows};
 use super::with_causes;
-use crate::bridge::{BridgeError, check_schema, from_polars};
+use crate::bridge::{BridgeError, caught, check_schema, from_polars};
 
 /// Parquet files.
 pub struct Parquet;
@@ -100,8 +100,8 @@ fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeE
         opened.map_err(|e| NodeError::new(format!("cannot read {}: {e}", file.display())))
     };
     let mut reader = ParquetReader::new(open()?);
-    let metadata = reader.get_metadata().map_err(fault)?.clone();
-    let schema = reader.schema().map_err(fault)?;
+    let metadata = caught(|| reader.get_metadata().cloned()).map_err(fault)?;
+    let schema = caught(|| reader.schema()).map_err(fault)?;
     let unusable = move |e: BridgeError| {
         NodeError::new(format!("{}: {}", file.display(), with_causes(&e)))
             .help("write the column as another type, or leave it out")
@@ -120,7 +120,8 @@ fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeE
         let mut reader = ParquetReader::new(open()?).with_slice(Some((start, count)));
         reader.set_metadata(metadata.clone());
         start += count;
-        from_polars(&reader.finish().map_err(fault)?).map_err(unusable)
+        let frame = caught(|| reader.finish()).map_err(fault)?;
+        from_polars(&frame).map_err(unusable)
     }))
 }
 
