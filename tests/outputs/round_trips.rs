@@ -116,8 +116,7 @@ fn csv() {
 
 #[test]
 fn parquet_with_the_images_inside() {
-    let output =
-        "path: out.parquet, format: parquet, images: embed, columns: [id, image, text, conversations]";
+    let output = "path: out.parquet, format: parquet, images: embed, columns: [id, image, text, conversations]";
     comes_back(output, "kind: load.parquet, path: out.parquet", &VALUES);
 }
 
