@@ -47,13 +47,30 @@ fn a_readme_of_ones_own_stays() {
     project.ran(&[]);
     let card = project.read("README.md");
     let own: String = card
-        .lines()
-        .filter(|l| !l.starts_with("<!--"))
-        .map(|l| format!("{l}\n"))
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("<!--"))
         .collect();
     project.file("README.md", &own);
     assert_eq!(project.log(&[]).outcome.status, 1);
     assert_eq!(project.read("README.md"), own);
+}
+
+#[test]
+fn a_card_follows_the_parameters() {
+    let project = project("path: out.json, format: llava, card: true");
+    let text = project.read("p.yaml");
+    project.file(
+        "p.yaml",
+        text.replace("nodes:", "params: { note: one }\nnodes:"),
+    );
+    project.ran(&[]);
+    assert_eq!(project.ran(&[]), "nothing; kept out.json");
+    project.file(
+        "p.yaml",
+        text.replace("nodes:", "params: { note: two }\nnodes:"),
+    );
+    assert_eq!(project.ran(&[]), "nothing; wrote out.json");
+    assert!(project.read("README.md").contains("- note: `two`"));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use serde_json::json;
+
 use super::{files, image, pipeline, project, records};
 use crate::support::Project;
 
@@ -125,6 +127,31 @@ fn files_of_others_are_not_replaced() {
             .count(),
         0
     );
+}
+
+#[test]
+fn rows_that_cannot_be_written_leave_all_as_it_was() {
+    let project = project("path: out.json, format: messages, images: copy");
+    let text = project.read("p.yaml").replace(
+        "kind: load.llava, annotations: data.json, images: images",
+        "kind: load.jsonl, path: data.jsonl",
+    );
+    let line = |image: &str, from: &str| {
+        let turns = json!([{ "from": from, "value": "q" }]);
+        json!({ "image": image, "conversations": turns }).to_string()
+    };
+    project
+        .file("p.yaml", text)
+        .file("data.jsonl", line("images/two.png", "human"));
+    project.ran(&[]);
+    let (rows, images) = (project.read("out.json"), files(&project, "out_images"));
+    assert_eq!(images.len(), 1);
+    project.file("data.jsonl", line("images/a/one.png", "tool"));
+    let log = project.log(&[]);
+    assert_eq!(log.outcome.status, 1, "{}", log.outcome);
+    log.says(&["row 0", "a turn is from \"tool\""]);
+    assert_eq!(project.read("out.json"), rows);
+    assert_eq!(files(&project, "out_images"), images);
 }
 
 #[test]

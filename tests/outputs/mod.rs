@@ -8,6 +8,7 @@ mod interop;
 mod round_trips;
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -40,13 +41,14 @@ fn project(outputs: &str) -> Project {
 }
 
 fn pipeline(outputs: &str) -> String {
+    let outputs: Vec<String> = outputs
+        .lines()
+        .map(|output| format!("  - {{ from: rows, {output} }}\n"))
+        .collect();
     format!(
         "version: 1\nname: small\nnodes:\n  rows: {{ kind: load.llava, annotations: data.json, images: images }}\n\
          outputs:\n{}",
-        outputs
-            .lines()
-            .map(|output| format!("  - {{ from: rows, {output} }}\n"))
-            .collect::<String>()
+        outputs.concat()
     )
 }
 
@@ -54,7 +56,7 @@ fn pipeline(outputs: &str) -> String {
 fn records(project: &Project, file: &str) -> Vec<Value> {
     let text = project.read(file);
     let parsed = |text: &str| serde_json::from_str(text).unwrap_or_else(|e| panic!("{file}: {e}"));
-    if file.ends_with(".jsonl") {
+    if Path::new(file).extension().is_some_and(|e| e == "jsonl") {
         return text.lines().map(parsed).collect();
     }
     let Value::Array(records) = parsed(&text) else {

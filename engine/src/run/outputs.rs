@@ -73,14 +73,7 @@ impl Made<'_> {
             content.push("card", plan.params.to_string().as_bytes());
         }
         images.push_to(&mut content);
-        for field in written.fields() {
-            content.push("written", field.name().as_bytes());
-        }
-        for field in table.fields() {
-            if let Some(digest) = table.column_digest(field.name()) {
-                content.push(field.name(), digest.as_bytes());
-            }
-        }
+        push_rows(written, table, &mut content);
         let content = content.finish();
         let note = format!("content of {}", path.display());
         if is_written(&note, content, cache) {
@@ -169,6 +162,18 @@ impl Made<'_> {
         nodes
             .filter_map(|(id, node)| Some((node.name.clone(), *self.rows.get(&id)?)))
             .collect()
+    }
+}
+
+/// The columns that are written, and all that the node gave: what stands beside an output tells of others too.
+fn push_rows(written: &Table, table: &Table, content: &mut Digester) {
+    for field in written.fields() {
+        content.push("written", field.name().as_bytes());
+    }
+    for field in table.fields() {
+        if let Some(digest) = table.column_digest(field.name()) {
+            content.push(field.name(), digest.as_bytes());
+        }
     }
 }
 

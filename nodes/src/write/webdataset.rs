@@ -47,7 +47,13 @@ impl Format for WebDataset {
     }
 
     fn write(&self, content: &Content<'_>, path: &Path) -> Result<(), NodeError> {
-        write(content, path, SHARD)
+        let name = content.output.file_name().unwrap_or_default();
+        write(
+            &name.to_string_lossy(),
+            images::batches(content),
+            path,
+            SHARD,
+        )
     }
 
     fn companions(&self, context: &OutputContext<'_>) -> Result<Vec<Companion>, NodeError> {
@@ -61,22 +67,24 @@ struct Limits {
     bytes: u64,
 }
 
-fn write(content: &Content<'_>, folder: &Path, limits: Limits) -> Result<(), NodeError> {
-    let name = content.output.file_name().unwrap_or_default();
+/// Puts the samples of the batches into shards called after `name`.
+fn write(
+    name: &str,
+    batches: impl Iterator<Item = Result<RecordBatch, NodeError>>,
+    folder: &Path,
+    limits: Limits,
+) -> Result<(), NodeError> {
     let open = |number: usize| {
-        let shard = folder.join(format!("{}-{number:06}.tar", name.to_string_lossy()));
+        let shard = folder.join(format!("{name}-{number:06}.tar"));
         File::create(shard).map(|file| Builder::new(BufWriter::new(file)))
     };
     let (mut shards, mut samples, mut bytes, mut row) = (0, 0, 0, 0_usize);
     // A dataset without samples has a shard without samples.
     let mut shard = open(0)?;
-    for batch in images::batches(content) {
+    for batch in batches {
         for sample in samples_of(&batch?)? {
             if samples == limits.samples || bytes >= limits.bytes {
-                shard
-                    .into_inner()?
-                    .into_inner()
-                    .map_err(IntoInnerError::into_error)?;
+                close(shard)?;
                 shards += 1;
                 (samples, bytes) = (0, 0);
                 shard = open(shards)?;
@@ -96,11 +104,14 @@ fn write(content: &Content<'_>, folder: &Path, limits: Limits) -> Result<(), Nod
             row += 1;
         }
     }
-    shard
-        .into_inner()?
-        .into_inner()
-        .map_err(IntoInnerError::into_error)?;
+    close(shard)?;
     Ok(())
+}
+
+/// Writes what is left, and the end that readers look for.
+fn close(shard: Builder<BufWriter<File>>) -> std::io::Result<()> {
+    let file = shard.into_inner()?.into_inner();
+    file.map(drop).map_err(IntoInnerError::into_error)
 }
 
 struct Sample {
@@ -160,5 +171,48 @@ impl Sample {
         members.extend(self.text.map(|text| ("txt".into(), text.into_bytes())));
         members.push(("json".into(), self.rest));
         Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringArray;
+    use tar::Archive;
+
+    use super::*;
+
+    /// Names in each shard of five samples in two batches, each sample `{"id":..}` of ten bytes.
+    fn shards(samples: usize, bytes: u64) -> Vec<Vec<String>> {
+        let batch = |ids: &[&str]| {
+            let ids: ArrayRef = Arc::new(StringArray::from(ids.to_vec()));
+            Ok(RecordBatch::try_from_iter([("id", ids)]).unwrap())
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let batches = [batch(&["a", "b", "c"]), batch(&["d", "e"])];
+        let limits = Limits { samples, bytes };
+        write("x", batches.into_iter(), folder.path(), limits).unwrap();
+        let count = fs::read_dir(folder.path()).unwrap().count();
+        let names = |number: usize| {
+            let shard = File::open(folder.path().join(format!("x-{number:06}.tar"))).unwrap();
+            let mut shard = Archive::new(shard);
+            let entries = shard.entries().unwrap();
+            let name = |e: std::io::Result<tar::Entry<'_, File>>| {
+                let path = e.unwrap().path().unwrap().into_owned();
+                path.display().to_string().replace("00000000", "")
+            };
+            entries.map(name).collect()
+        };
+        (0..count).map(names).collect()
+    }
+
+    #[test]
+    fn shards_end_by_their_samples_or_bytes() {
+        let all = ["0.json", "1.json", "2.json", "3.json", "4.json"];
+        assert_eq!(shards(5, 1000), [&all[..]]);
+        let twos = [&all[..2], &all[2..4], &all[4..]];
+        assert_eq!(shards(2, 1000), twos);
+        // A sample is never parted: the one that goes over the limit ends the shard.
+        assert_eq!(shards(5, 11), twos);
+        assert_eq!(shards(5, 1).len(), 5);
     }
 }
