@@ -7,14 +7,14 @@ use trommel_benches::{paths, peak_mb, seconds};
 use trommel_nodes::load::llava::read;
 
 fn main() {
-    let [file] = paths(["FILE"]);
+    let files = paths(["FILE"]);
     let mut chunks = Vec::new();
     let took = seconds(|| {
         let mut keep = |rows| {
             chunks.push(rows);
             true
         };
-        read(&file, &[], &mut keep).expect("annotations");
+        read(&files, &[], &mut keep).expect("annotations");
     });
     let rows: usize = chunks.iter().map(arrow::array::RecordBatch::num_rows).sum();
     println!(

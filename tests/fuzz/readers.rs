@@ -118,7 +118,7 @@ fn hostile_files_of_data_are_refused() {
     bomb.resize(80 << 20, b'x');
     let bomb = gzip(&bomb);
     let deep = "[".repeat(1 << 20);
-    let cases: [(&str, Vec<u8>, &str); 10] = [
+    let cases: [(&str, Vec<u8>, &str); 11] = [
         ("npy", npy_of("(2305843009213693952, 2)", &[1.0]), "v.npy"),
         ("npy", npy_of("(2, 4611686018427387904)", &[1.0]), "v.npy"),
         ("tensors", safetensors("v", &huge, &[1.0]), "v.safetensors"),
@@ -129,7 +129,8 @@ fn hostile_files_of_data_are_refused() {
             "net.safetensors",
         ),
         ("pickle", fs::read(executes).expect("a file"), "io.open"),
-        ("messages", bomb, "m.json"),
+        ("messages", bomb.clone(), "m.json"),
+        ("llava", bomb, "record 0: the record is longer than 64 MiB"),
         ("jsonl", deep.clone().into_bytes(), "j.jsonl, line 1"),
         ("llava", deep.clone().into_bytes(), "a.json"),
         ("scores", deep.into_bytes(), "v.json"),

@@ -154,3 +154,38 @@ fn a_few_bytes_that_unpack_to_very_many_are_refused() {
         project.fails(&[words, "the record is longer than 64 MiB"]);
     }
 }
+
+#[test]
+fn annotations_may_be_many_files_packed_or_not() {
+    let record = |id: u32| {
+        let turns = r#"[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]"#;
+        format!(r#"{{"id": {id}, "conversations": {turns}}}"#)
+    };
+    let project = project("kind: load.llava, annotations: \"part-*\"");
+    let array = format!("[{},\n{}]", record(0), record(1));
+    let lines = format!("{}\n{}\n", record(2), record(0));
+    project
+        .file("part-0.json", &array)
+        .file("part-1.jsonl.gz", gzip(&lines))
+        .file("part-2.json", "[]");
+    project.passes(&[]);
+    let ids = |project: &Project| -> Vec<Value> {
+        rows(project).iter().map(|row| row["id"].clone()).collect()
+    };
+    assert_eq!(ids(&project), ["0", "1", "2", "0"]);
+    let before = project.table("rows");
+    // Only the packing is another: the same rows, with the same keys.
+    project.file("part-0.json", zstd(&array));
+    project.passes(&[]);
+    assert_eq!(project.table("rows"), before);
+    std::fs::remove_file(project.path("out.json")).expect("the output");
+    project.file("part-2.json", format!("[{},\n{{}}]", record(3)));
+    project.fails(&["part-2.json", "record 1 (line 2)", "conversations"]);
+    project.file(
+        "part-2.json",
+        &gzip("[{\"id\": 1, \"conversations\": []}]")[..30],
+    );
+    project.fails(&["part-2.json", "gzip"]);
+    project.file("p.yaml", project.read("p.yaml").replace("part-*", "none-*"));
+    project.is_refused(&["none-*"]);
+}

@@ -141,6 +141,11 @@ def write(folder):
     others = {name: values for name, values in rows.items() if name != "picture"}
     made(rows, features).to_parquet(str(folder / "theirs.parquet"))
     made(others, {name: features[name] for name in others}).to_json(str(folder / "theirs.jsonl"), force_ascii=False)
+    with webdataset.ShardWriter(str(folder / "theirs-%06d.tar"), maxcount=2, encoder=False, verbose=0) as shards:
+        for row, image in enumerate(images):
+            about = {"id": rows["id"][row], "tags": rows["tags"][row]}
+            sample = {"__key__": f"{row:03}", "txt": rows["caption"][row].encode(), "json": json.dumps(about).encode()}
+            shards.write(sample | ({"png": image} if image else {}))
     told = [{**{k: v[i] for k, v in rows.items()}, "picture": images[i] and images[i].hex()} for i in range(3)]
     (folder / "theirs.json").write_text(json.dumps(told))
 

@@ -100,8 +100,10 @@ fn we_read_what_others_write() {
     let theirs: Vec<Value> = serde_json::from_str(&project.read("theirs.json")).expect("JSON");
     project.file(
         "p.yaml",
-        "version: 1\nnodes:\n  parquet: { kind: load.parquet, path: theirs.parquet }\n  lines: { kind: load.jsonl, path: theirs.jsonl }\n\
-         outputs: [{ from: parquet, path: a.jsonl, format: jsonl }, { from: lines, path: b.jsonl, format: jsonl }]\n",
+        "version: 1\nnodes:\n  parquet: { kind: load.parquet, path: theirs.parquet }\n  lines: { kind: load.jsonl, path: theirs.jsonl }\n  \
+         pictures: { kind: load.parquet, path: theirs.parquet, image: picture }\n  shards: { kind: load.webdataset, path: \"theirs-*.tar\", columns: [id, tags] }\n\
+         outputs:\n  - { from: parquet, path: a.jsonl, format: jsonl }\n  - { from: lines, path: b.jsonl, format: jsonl }\n  \
+         - { from: pictures, path: c.jsonl, format: jsonl }\n  - { from: shards, path: d.jsonl, format: jsonl }\n",
     );
     project.ran(&[]);
     for (file, node) in [("parquet", "a.jsonl"), ("jsonl", "b.jsonl")] {
@@ -115,5 +117,24 @@ fn we_read_what_others_write() {
     }
     for (ours, theirs) in super::records(&project, "a.jsonl").iter().zip(&theirs) {
         assert_eq!(ours["picture"]["bytes"], theirs["picture"]);
+    }
+    let digits = |bytes: Vec<u8>| {
+        let digit = |half: u8| char::from_digit(half.into(), 16).expect("half a byte");
+        let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        halves.map(digit).collect::<String>()
+    };
+    let hex = |path: &Value| Some(digits(std::fs::read(path.as_str()?).expect("the image")));
+    for node in ["c.jsonl", "d.jsonl"] {
+        let read = super::records(&project, node);
+        assert_eq!(read.len(), theirs.len(), "{node}");
+        for (ours, theirs) in read.iter().zip(&theirs) {
+            assert_eq!(json!(hex(&ours["image"])), theirs["picture"], "{node}");
+        }
+    }
+    for (ours, theirs) in super::records(&project, "d.jsonl").iter().zip(&theirs) {
+        assert_eq!(ours["text"], theirs["caption"]);
+        assert_eq!(ours["id"], theirs["id"]);
+        let tags: Value = serde_json::from_str(ours["tags"].as_str().expect("text")).expect("JSON");
+        assert_eq!(tags, theirs["tags"]);
     }
 }

@@ -14,6 +14,12 @@ impl DataPath {
         Ok(self.found()?.into_iter().map(|(_, path)| path).collect())
     }
 
+    /// Whether the path is to be matched rather than opened.
+    pub fn is_pattern(&self) -> bool {
+        let path = self.path();
+        path.to_string_lossy().contains(['*', '?', '[']) && !path.exists()
+    }
+
     /// As [`Self::files`], each with its path below the deepest folder that holds all of them.
     pub fn found(&self) -> Result<Vec<(String, PathBuf)>, String> {
         let path = self.path();
@@ -29,7 +35,7 @@ impl DataPath {
         if path.exists() {
             return Ok(vec![(name(path), path.to_owned())]);
         }
-        if !path.to_string_lossy().contains(['*', '?', '[']) {
+        if !self.is_pattern() {
             return Err(format!("there is no file {}", self.shown()));
         }
         let files = matches(self.place.source.folder(), path)

@@ -1,6 +1,6 @@
-//! Reads a LLaVA annotation file: one row per record, in the order of the file.
+//! Reads LLaVA annotation files: one row per record, in the order of the files.
 //!
-//! The file is a JSON array or one JSON object a line, and may be packed by gzip or zstd. Each record has `conversations` (turns `from` human
+//! A file is a JSON array or one JSON object a line, and may be packed by gzip or zstd. Each record has `conversations` (turns `from` human
 //! and gpt in alternation, human first) and may have `id`, `image` (a path below `images`) and keys of its
 //! own, which `columns` can lift into columns of text. `text` is what CLIP and the judge read: `USER: ` and
 //! `ASSISTANT: ` turns without `<image>`. `raw` is the record's JSON, byte for byte. A record that cannot be
@@ -10,7 +10,7 @@
 //! instructions: { kind: load.llava, annotations: ../data/llava_instruct_158k.json, images: ../data/coco/train2017 }
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 
@@ -32,12 +32,13 @@ pub mod text;
 /// LLaVA annotations.
 pub struct Llava;
 
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The annotation file: a JSON array, or one JSON object a line.
+    /// The annotation file: a JSON array, or one JSON object a line. Or a glob (`part-*`, `**`): the records of all files that
+    /// match, in the order of their names.
     pub annotations: DataPath,
-    /// The folder that `image` of a record is relative to; the annotations' own folder by default.
+    /// The folder that `image` of a record is relative to; that of the (first) annotation file by default.
     #[serde(default)]
     pub images: Option<DataPath>,
     /// What becomes of a record whose image file is not there: `error` ends the run, `drop` leaves the
@@ -55,7 +56,11 @@ impl Kind for Llava {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        contract.file("annotations", &config.annotations);
+        if config.annotations.is_pattern() {
+            contract.files("annotations", &config.annotations);
+        } else {
+            contract.file("annotations", &config.annotations);
+        }
         match &config.images {
             Some(images) => contract.folder("images", images),
             None => contract.folder_of("images", &config.annotations),
@@ -64,20 +69,14 @@ impl Kind for Llava {
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
-        let annotations = config.annotations.path();
-        let images = ImagePaths::new(config.images.as_ref(), annotations, config.on_missing_image)?;
         Ok(Work::table(Load {
-            annotations: annotations.to_owned(),
-            images,
-            columns: config.columns.clone(),
+            config: config.clone(),
         }))
     }
 }
 
 struct Load {
-    annotations: PathBuf,
-    images: ImagePaths,
-    columns: Vec<String>,
+    config: Config,
 }
 
 /// Chunks that are read ahead of the one that is stored.
@@ -90,14 +89,16 @@ impl TableNode for Load {
         outputs: &mut dyn Outputs,
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
-        let (annotations, columns) = (&self.annotations, &self.columns);
-        let images = &mut self.images;
+        let config = &self.config;
+        let files = config.annotations.files();
+        let files = &files.map_err(|reason| NodeError::new(format!("`annotations`: {reason}")))?;
+        let mut images =
+            ImagePaths::new(config.images.as_ref(), &files[0], config.on_missing_image)?;
         thread::scope(|scope| {
             let (sender, chunks) = mpsc::sync_channel(AHEAD);
             scope.spawn(move || {
-                let read = read(annotations, columns, &mut |rows| {
-                    sender.send(Ok(rows)).is_ok()
-                });
+                let mut give = |rows| sender.send(Ok(rows)).is_ok();
+                let read = read(files, &config.columns, &mut give);
                 if let Err(error) = read {
                     // Nobody listens where storing has failed, which is told there.
                     let _ = sender.send(Err(error));
@@ -116,36 +117,45 @@ impl TableNode for Load {
             }
             Ok::<(), NodeError>(())
         })?;
-        self.images.report_missing(context)
+        images.report_missing(context)
     }
 }
 
-/// Gives the rows of a file, [`reader::BATCH`] at a time, as long as `give` wants more. `image` is as the records have it.
+/// Gives the rows of files, [`reader::BATCH`] at a time, as long as `give` wants more. `image` is as the records have it.
 pub fn read(
-    annotations: &Path,
+    files: &[PathBuf],
     columns: &[String],
     give: &mut dyn FnMut(RecordBatch) -> bool,
 ) -> Result<(), NodeError> {
-    let file = open::open(annotations)?;
     thread::scope(|scope| {
         let (sender, batches) = mpsc::sync_channel(AHEAD);
-        // Half of the work: the file is read and cut, and the records are digested.
+        // Half of the work: files are read and cut, and the records are digested.
         scope.spawn(move || {
-            let mut reader = LlavaReader::new(file);
             let (mut keys, mut bytes) = (RecordKeys::default(), 0);
-            while let Some(batch) = reader.next_batch(bytes) {
-                let keys: Vec<[u8; 16]> = batch.texts().map(|text| keys.next(text)).collect();
-                // The next records are about as long as these.
-                bytes = batch.bytes() + batch.bytes() / 8;
-                if sender.send((batch, keys)).is_err() {
-                    break;
+            for file in files {
+                let mut reader = match open::open(file) {
+                    Ok(opened) => LlavaReader::new(opened),
+                    Err(error) => {
+                        // Nobody listens where reading has failed before, which is told there.
+                        let _ = sender.send(Err(error));
+                        return;
+                    }
+                };
+                while let Some(batch) = reader.next_batch(bytes) {
+                    let keys: Vec<[u8; 16]> = batch.texts().map(|text| keys.next(text)).collect();
+                    // The next records are about as long as these.
+                    bytes = batch.bytes() + batch.bytes() / 8;
+                    if sender.send(Ok((file, batch, keys))).is_err() {
+                        return;
+                    }
                 }
             }
         });
         let mut number = 0;
-        for (mut batch, keys) in batches {
+        for read in batches {
+            let (file, mut batch, keys) = read?;
             let mut rows = Rows::new(columns, batch.bytes());
-            let read = batch.records(annotations, |record| {
+            let read = batch.records(file, |record| {
                 let own = lifted(record.raw, columns).map_err(|e| e.to_string())?;
                 rows.add(number, record, own);
                 number += 1;
