@@ -13,9 +13,9 @@ use super::chunk_input::Part;
 use super::job::Job;
 use super::port_files::PortFiles;
 use super::row_failures::failed;
-use super::storing::Storing;
+use super::storing::{Give, Storing};
 use super::{NodeTables, RunError};
-use crate::cache::{Existence, Manifest, Piece, PortEntry, TableEntry};
+use crate::cache::{Existence, Manifest, PortEntry, TableEntry};
 use crate::node::{Context, Inputs, NodeError, Outputs, Port, RowFailure, RowsOf, TableNode};
 use crate::plan::PlanNode;
 use crate::table::{CHUNK_ROWS, Chunk, Table};
@@ -49,8 +49,8 @@ pub(super) fn run(
             job,
             ports: ports
                 .map(|(number, port)| {
-                    let storing = Storing::new(scope, job.cache);
-                    Gathered::new(number, port, job, inputs, storing)
+                    let storing = Storing::new(scope, job.cache, give_on(job, number, port));
+                    Gathered::new(port, job, inputs, storing)
                 })
                 .collect::<Result<_, _>>()?,
             existence: Existence::default(),
@@ -115,6 +115,20 @@ fn set_aside(
     Ok(quarantined)
 }
 
+/// Gives stored chunks to those who read the port while the node runs.
+fn give_on<'a>(job: &Job<'a>, number: usize, port: &Port) -> Give<'a> {
+    // What a failed call has given must not be read twice, so a node that may be called again keeps its chunks back.
+    if port.rows != RowsOf::New || job.node.contract.retries > 0 {
+        return Box::new(|_, _| {});
+    }
+    let (cache, stream) = (job.cache, job.stream);
+    Box::new(move |schema, piece| {
+        let columns = cache.columns(piece);
+        let rows = piece.rows;
+        stream.push(number, schema.fields(), Chunk { rows, columns });
+    })
+}
+
 struct Gather<'scope, 'a> {
     job: &'a Job<'a>,
     ports: Vec<Gathered<'scope, 'a>>,
@@ -125,14 +139,12 @@ struct Gather<'scope, 'a> {
 /// What has been pushed to one port.
 struct Gathered<'scope, 'a> {
     port: &'a Port,
-    number: usize,
     /// The rows of each chunk to come, where they are given by an input.
     sizes: Option<std::collections::VecDeque<usize>>,
     fields: Option<Vec<FieldRef>>,
     waiting: Vec<RecordBatch>,
     waiting_rows: usize,
     storing: Storing<'scope, 'a>,
-    pieces: Vec<Piece>,
     files: PortFiles,
 }
 
@@ -180,7 +192,6 @@ impl<'scope, 'a> Gather<'scope, 'a> {
 
 impl<'scope, 'a> Gathered<'scope, 'a> {
     fn new(
-        number: usize,
         port: &'a Port,
         job: &Job<'_>,
         inputs: &[Table],
@@ -198,13 +209,11 @@ impl<'scope, 'a> Gathered<'scope, 'a> {
         };
         Ok(Self {
             port,
-            number,
             sizes,
             fields: None,
             waiting: Vec::new(),
             waiting_rows: 0,
             storing,
-            pieces: Vec::new(),
             files: PortFiles::default(),
         })
     }
@@ -241,12 +250,12 @@ impl<'scope, 'a> Gathered<'scope, 'a> {
             if self.waiting_rows < size || size == 0 {
                 return Ok(());
             }
-            self.store(size, job)?;
+            self.store(size)?;
         }
     }
 
     /// Begins to store the first `size` waiting rows as a chunk.
-    fn store(&mut self, size: usize, job: &Job<'_>) -> Result<(), RunError> {
+    fn store(&mut self, size: usize) -> Result<(), RunError> {
         let schema = self.waiting[0].schema();
         let mut taken = Vec::new();
         let mut missing = size;
@@ -267,33 +276,11 @@ impl<'scope, 'a> Gathered<'scope, 'a> {
         } else {
             concat_batches(&schema, &taken)?
         };
-        while self.storing.is_ready() || self.storing.is_full(chunk.get_array_memory_size()) {
-            self.give_next(job)?;
-        }
-        self.storing.begin(chunk);
+        self.storing.begin(chunk)?;
         if let Some(sizes) = &mut self.sizes {
             sizes.pop_front();
         }
         Ok(())
-    }
-
-    /// Waits for the oldest chunk that is being stored and gives it on; whether there was any.
-    fn give_next(&mut self, job: &Job<'_>) -> Result<bool, RunError> {
-        let Some(piece) = self.storing.next()? else {
-            return Ok(false);
-        };
-        // What a failed call has given must not be read twice, so a node that may be called again keeps its chunks back.
-        if self.port.rows == RowsOf::New
-            && job.node.contract.retries == 0
-            && let Some(fields) = &self.fields
-        {
-            let columns = job.cache.columns(&piece);
-            let rows = piece.rows;
-            job.stream
-                .push(self.number, fields, Chunk { rows, columns });
-        }
-        self.pieces.push(piece);
-        Ok(true)
     }
 
     fn finish(mut self, job: &Job<'_>, inputs: &[Table]) -> Result<PortEntry, RunError> {
@@ -309,9 +296,8 @@ impl<'scope, 'a> Gathered<'scope, 'a> {
             )));
         }
         if self.waiting_rows > 0 {
-            self.store(self.waiting_rows, job)?;
+            self.store(self.waiting_rows)?;
         }
-        while self.give_next(job)? {}
         let passed: Vec<FieldRef> = match self.port.passes {
             Some(key) => arrange::input(job.node, key, inputs)?.fields().to_vec(),
             None => Vec::new(),
@@ -322,7 +308,7 @@ impl<'scope, 'a> Gathered<'scope, 'a> {
         Ok(PortEntry {
             name: self.port.name.to_owned(),
             fields,
-            pieces: self.pieces,
+            pieces: self.storing.finish()?,
             blobs: self.files.blobs(),
         })
     }
