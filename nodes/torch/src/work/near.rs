@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, UInt32Array};
 use arrow::datatypes::{Float32Type, UInt32Type};
 use serde_json::Value as Json;
 use tch::{Device, Kind, Tensor};
-use trommel_engine::table::vectors;
+use trommel_engine::table::{FloatRows, vectors};
 
 use super::columns::{self, input, place};
 use super::{Events, RowAnswer, RowWork, SearchWork, Session, TableJob, TableWork, WorkError};
@@ -32,7 +32,7 @@ struct Near {
 struct Held {
     /// N x D, rows of length 1; those without a vector hold what is no number, and are gone before anybody asks.
     vectors: Tensor,
-    /// N: 0 for rows that are left, else [`GONE`].
+    /// N: whether a row is no longer left.
     gone: Tensor,
 }
 
@@ -43,33 +43,27 @@ impl TableWork for Near {
         let table = input(job.inputs, VECTORS)?;
         let column = table.column.as_deref().unwrap_or(VECTORS);
         let chunks = columns::chunks(table, column)?;
-        let mut parts = Vec::with_capacity(chunks.len());
-        for chunk in &chunks {
-            let rows = vectors(chunk)?;
-            if rows.width() == 0 {
-                // None of these rows has a vector.
-                continue;
-            }
-            let shape = [rows.rows() as i64, rows.width() as i64];
-            parts.push((rows, shape));
-        }
-        let width = parts.first().map_or(0, |(_, shape)| shape[1]);
-        if parts.iter().any(|(_, shape)| shape[1] != width) {
+        let chunks: Vec<FloatRows> = chunks.iter().map(vectors).collect::<Result<_, _>>()?;
+        let width = chunks.iter().map(FloatRows::width).max().unwrap_or(0);
+        // A chunk of lists that are all null has no width.
+        let is_empty = |chunk: &FloatRows| chunk.width() == 0;
+        if chunks
+            .iter()
+            .any(|chunk| chunk.width() != width && !is_empty(chunk))
+        {
             return Err(WorkError::Table {
                 place: place(table),
                 reason: format!("the vectors of `{column}` have different lengths"),
             });
         }
-        let count: usize = chunks.iter().map(Array::len).sum();
-        let vectors = Tensor::full([count as i64, width], f64::NAN, (Kind::Float, self.device));
-        let mut parts = parts.into_iter();
+        let count = chunks.iter().map(FloatRows::rows).sum::<usize>() as i64;
+        let shape = [count, width as i64];
+        let vectors = Tensor::full(shape, f64::NAN, (Kind::Float, self.device));
         let mut first = 0;
         for chunk in &chunks {
-            let rows = chunk.len() as i64;
-            if chunk.null_count() < chunk.len()
-                && let Some((values, shape)) = parts.next()
-            {
-                let values = Tensor::from_slice(values.values()).view(shape);
+            let rows = chunk.rows() as i64;
+            if !is_empty(chunk) {
+                let values = Tensor::from_slice(chunk.values()).view([rows, width as i64]);
                 // Lengths in f64: their rounding must not grow with the width.
                 let values = values.to_device(self.device).to_kind(Kind::Double);
                 let length = values.square().sum_dim_intlist(1_i64, true, Kind::Double);
@@ -78,7 +72,7 @@ impl TableWork for Near {
             }
             first += rows;
         }
-        let gone = Tensor::zeros([count as i64], (Kind::Float, self.device));
+        let gone = Tensor::zeros([count], (Kind::Bool, self.device));
         self.held = Some(Held { vectors, gone });
         Ok(())
     }
@@ -143,7 +137,7 @@ impl Held {
     fn leave_out(&mut self, rows: &[i64]) {
         if !rows.is_empty() {
             let rows = Tensor::from_slice(rows).to_device(self.gone.device());
-            let _ = self.gone.index_fill_(0, &rows, GONE);
+            let _ = self.gone.index_fill_(0, &rows, 1);
         }
     }
 
@@ -153,8 +147,7 @@ impl Held {
         let queries = self.vectors.index_select(0, &asked);
         let cosines = queries.matmul(&self.vectors.tr());
         // Not a sum: rows without a vector have no cosine.
-        let gone = self.gone.less(0.0).unsqueeze(0);
-        let cosines = cosines.masked_fill(&gone, GONE);
+        let cosines = cosines.masked_fill(&self.gone.unsqueeze(0), GONE);
         let cosines = cosines.scatter_value(1, &asked.unsqueeze(1), GONE);
         let count = count.min(self.gone.size()[0]);
         let (cosines, found) = cosines.topk(count, 1, true, true);
@@ -188,59 +181,78 @@ mod tests {
     use super::super::testing::{Recorded, stored};
     use super::*;
 
-    #[test]
-    fn the_most_similar_rows_that_are_left_come_first() {
+    /// Work that was given these rows, chunk by chunk.
+    fn given(chunks: &[&[Option<[f32; 2]>]]) -> Box<dyn SearchWork> {
         let folder = tempfile::tempdir().unwrap();
-        let rows = [
-            Some([1.0, 0.0]),
-            Some([0.0, 2.0]),
-            None,
-            Some([3.0, 3.0]),
-            Some([-1.0, 0.0]),
-        ];
-        let values = rows.map(|row| row.map(|row| row.map(Some)));
-        let column: ArrayRef =
-            Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(values, 2));
-        let table = stored(
-            folder.path(),
-            VECTORS,
-            "clip.clip",
-            Some("clip"),
-            &[("clip", column)],
-        );
-        let Session::Search(mut near) = open(Json::Null, Device::Cpu).unwrap() else {
-            panic!("it is asked about tables and rows")
+        let chunk = |(number, rows): (usize, &&[Option<[f32; 2]>])| {
+            let values = rows.iter().map(|row| row.map(|row| row.map(Some)));
+            let column: ArrayRef =
+                Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(values, 2));
+            let name = format!("clip{number}.clip");
+            stored(
+                folder.path(),
+                VECTORS,
+                &name,
+                Some("clip"),
+                &[("clip", column)],
+            )
         };
-        let ask = |near: &mut dyn SearchWork, row: u32, gone: Vec<u32>| {
-            let gone = ListArray::from_iter_primitive::<UInt32Type, _, _>([Some(
-                gone.into_iter().map(Some),
-            )]);
-            let columns: [(_, ArrayRef); 3] = [
-                ("row", Arc::new(UInt32Array::from(vec![row]))),
-                ("count", Arc::new(UInt32Array::from(vec![9]))),
-                ("gone", Arc::new(gone)),
-            ];
-            let answer = near.rows(&RecordBatch::try_from_iter(columns).unwrap());
-            answer.map(|answer| {
-                let list = |name: &str| answer.columns[name].as_list::<i32>().value(0);
-                let (rows, cosines) = (list("row"), list("cosine"));
-                let rows = rows.as_primitive::<UInt32Type>().values().to_vec();
-                (
-                    rows,
-                    cosines.as_primitive::<Float32Type>().values().to_vec(),
-                )
-            })
-        };
-        assert!(
-            ask(&mut *near, 0, vec![]).is_err(),
-            "there are no vectors yet"
-        );
+        let mut tables = chunks.iter().enumerate().map(chunk);
+        let mut table = tables.next().unwrap();
+        table.chunks.extend(tables.flat_map(|table| table.chunks));
+        let mut near = unasked();
         let job = TableJob {
             inputs: &[table],
             folder: None,
             dry_run: false,
         };
         near.table(&job, &mut Recorded::default()).unwrap();
+        near
+    }
+
+    fn unasked() -> Box<dyn SearchWork> {
+        match open(Json::Null, Device::Cpu).unwrap() {
+            Session::Search(near) => near,
+            _ => panic!("it is asked about tables and rows"),
+        }
+    }
+
+    /// Up to nine rows near `row`, with their cosines.
+    fn ask(
+        near: &mut dyn SearchWork,
+        row: u32,
+        gone: Vec<u32>,
+    ) -> Result<(Vec<u32>, Vec<f32>), WorkError> {
+        let gone =
+            ListArray::from_iter_primitive::<UInt32Type, _, _>([Some(gone.into_iter().map(Some))]);
+        let columns: [(_, ArrayRef); 3] = [
+            ("row", Arc::new(UInt32Array::from(vec![row]))),
+            ("count", Arc::new(UInt32Array::from(vec![9]))),
+            ("gone", Arc::new(gone)),
+        ];
+        let answer = near.rows(&RecordBatch::try_from_iter(columns).unwrap())?;
+        let list = |name: &str| answer.columns[name].as_list::<i32>().value(0);
+        let (rows, cosines) = (list("row"), list("cosine"));
+        let rows = rows.as_primitive::<UInt32Type>().values().to_vec();
+        Ok((
+            rows,
+            cosines.as_primitive::<Float32Type>().values().to_vec(),
+        ))
+    }
+
+    #[test]
+    fn the_most_similar_rows_that_are_left_come_first() {
+        assert!(
+            ask(&mut *unasked(), 0, vec![]).is_err(),
+            "there are no vectors yet"
+        );
+        let mut near = given(&[&[
+            Some([1.0, 0.0]),
+            Some([0.0, 2.0]),
+            None,
+            Some([3.0, 3.0]),
+            Some([-1.0, 0.0]),
+        ]]);
         let (rows, cosines) = ask(&mut *near, 0, vec![2]).unwrap();
         assert_eq!(rows, [3, 1, 4]);
         for (cosine, expected) in cosines.iter().zip([0.5_f32.sqrt(), 0.0, -1.0]) {
@@ -251,5 +263,15 @@ mod tests {
         let mut rows = ask(&mut *near, 3, vec![]).unwrap().0;
         rows[..2].sort_unstable();
         assert_eq!(rows, [0, 1, 4]);
+    }
+
+    #[test]
+    fn a_chunk_without_vectors_is_passed_over() {
+        let rows = [Some([1.0, 0.0]), Some([0.0, 1.0])];
+        let more = [Some([1.0, 0.1]), Some([0.1, 1.0])];
+        let mut near = given(&[&rows, &[None, None], &more]);
+        let (rows, cosines) = ask(&mut *near, 0, vec![2, 3]).unwrap();
+        assert_eq!(rows, [4, 5, 1]);
+        assert!(cosines[0] > 0.99, "{cosines:?}");
     }
 }
