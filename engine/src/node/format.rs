@@ -17,7 +17,9 @@ pub trait Format: Send + Sync {
     fn needs(&self) -> &'static [(&'static str, ColumnType)];
 
     /// What it can do with the images of its rows; the first is what it does unless it is told.
-    fn images(&self) -> &'static [ImageUse];
+    fn images(&self) -> &'static [ImageUse] {
+        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
+    }
 
     /// Whether it makes a folder, and not a file.
     fn is_folder(&self) -> bool {
@@ -103,7 +105,10 @@ pub enum CompanionPlace {
     Card,
 }
 
-/// A `README.md` with this line was written by a run, and may be written again.
+/// The name of the dataset card.
+pub const CARD: &str = "README.md";
+
+/// A card with this line was written by a run, and may be written again.
 pub const CARD_MARK: &str =
     "<!-- Written by trommel with the data; take this line out to keep what you change. -->";
 

@@ -83,8 +83,8 @@ impl Inputs {
             .collect()
     }
 
-    /// Where all of it lies on disk, for a worker that maps it itself. It is read here first, which checks it.
-    /// Where the tables lie that a worker asks for.
+    /// Where what stands under the wanted keys lies on disk, for a worker that maps it itself. It is read here first, which
+    /// checks it.
     pub(super) fn places(
         &self,
         wanted: impl Fn(&str) -> bool,

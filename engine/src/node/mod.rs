@@ -31,7 +31,7 @@ pub use contract::{Contract, FileNeed, FileUse, InputNeed, Permit, Read};
 pub use error::NodeError;
 pub use estimate::{Estimate, Estimator};
 pub use format::{
-    CARD_MARK, Companion, CompanionPlace, Content, Format, IMAGE, ImageNames, ImageUse,
+    CARD, CARD_MARK, Companion, CompanionPlace, Content, Format, IMAGE, ImageNames, ImageUse,
     OutputContext, OutputFormat,
 };
 pub use hub::{HubId, hub_cache, hub_home, hub_is_offline};
@@ -42,7 +42,7 @@ pub use model_source::{HubModel, ModelSource, NoSource};
 pub use name::{first_part, reference_parts, split_variant};
 pub use port::{Port, RowsOf};
 pub use program::{CommandLine, ProgramFiles};
-pub use record_key::RecordKeys;
+pub use record_key::{RecordKeys, key_column};
 pub use reference::{ColumnRef, DataPath, Secret, TableRef};
 pub use registry::{Entry, Erased, ErasedConfig, ErasedKind, Registry};
 pub use remote::Remote;

@@ -1,5 +1,10 @@
 //! The keys of records: what a record says and how often it was said before.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, FixedSizeBinaryArray};
+use arrow::error::ArrowError;
+
 use crate::fast_map::FastMap;
 use crate::table::{Digest, Digester};
 
@@ -23,6 +28,13 @@ impl RecordKeys {
         short.copy_from_slice(&key.as_bytes()[..16]);
         short
     }
+}
+
+/// Keys as the column `key`.
+pub fn key_column(keys: &[[u8; 16]]) -> Result<ArrayRef, ArrowError> {
+    let keys = keys.iter().map(Some);
+    let column = FixedSizeBinaryArray::try_from_sparse_iter_with_size(keys, 16)?;
+    Ok(Arc::new(column))
 }
 
 #[cfg(test)]

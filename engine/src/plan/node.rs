@@ -6,7 +6,9 @@ use petgraph::graph::NodeIndex;
 use serde_json::Value as Json;
 
 use crate::diagnostics::{Place, Spanned};
-use crate::node::{Contract, DataPath, Entry, ErasedConfig, ImageUse, InputNeed, OutputFormat};
+use crate::node::{
+    CARD, Contract, DataPath, Entry, ErasedConfig, ImageUse, InputNeed, OutputFormat,
+};
 use crate::table::ColumnType;
 
 /// Names a node of a plan.
@@ -94,8 +96,6 @@ impl PlanOutput {
         self.card.then_some(card)
     }
 }
-
-const CARD: &str = "README.md";
 
 impl PlanNode {
     pub fn kind_name(&self) -> &'static str {

@@ -12,7 +12,7 @@ use super::provenance::provenance;
 use super::{NodeTables, RunError, write_folder};
 use crate::cache::{Cache, CacheError, Manifest, publish};
 use crate::node::{
-    CARD_MARK, Companion, CompanionPlace, Content, Format, OutputContext, OutputFormat,
+    CARD, CARD_MARK, Companion, CompanionPlace, Content, Format, OutputContext, OutputFormat,
 };
 use crate::plan::{NodeId, Plan, PlanNode, PlanOutput};
 use crate::table::{Digest, Digester, Table};
@@ -128,7 +128,7 @@ impl Made<'_> {
                     format.write(&rows, new)?;
                     for companion in companions(output_digest(new, cache)?)? {
                         if let CompanionPlace::Card = companion.place {
-                            put(&new.join("README.md"), &companion)?;
+                            put(&new.join(CARD), &companion)?;
                         } else {
                             beside.push(companion);
                         }
@@ -240,7 +240,7 @@ pub fn output_digest(path: &Path, cache: &Cache) -> Result<Digest, RunError> {
     let mut digester = Digester::new("trommel.folder.1");
     let names = files_of(path)
         .map_err(|e| RunError::new(format!("cannot read {}: {e}", path.display())))?;
-    for name in names.iter().filter(|name| *name != "README.md") {
+    for name in names.iter().filter(|name| *name != CARD) {
         let digest = cache.files.digest(&path.join(name))?;
         digester.push(name, digest.as_bytes());
     }

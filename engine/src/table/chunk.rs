@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, FieldRef, Schema};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Field, FieldRef, Schema, UInt64Type};
 use arrow::error::ArrowError;
 
-use super::{Digest, Digester, StoredBatch};
+use super::{Digest, Digester, StoredBatch, UNIQUE_IDX};
 
 /// A column of a chunk: a digest, and an array that is read only when somebody asks for it.
 #[derive(Clone)]
@@ -99,6 +99,15 @@ impl Table {
             .iter()
             .map(|c| c.columns[index].array())
             .collect()
+    }
+
+    /// The `unique_idx` of all rows.
+    pub fn unique_idx(&self) -> Result<Vec<u64>, ArrowError> {
+        let mut numbers = Vec::with_capacity(self.rows());
+        for array in self.arrays(UNIQUE_IDX)? {
+            numbers.extend(array.as_primitive::<UInt64Type>().values());
+        }
+        Ok(numbers)
     }
 
     /// The table with only the columns named, in that order.

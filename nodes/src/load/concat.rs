@@ -8,10 +8,10 @@
 //! all: { kind: load.concat, inputs: [instructions, scored] }
 //! ```
 
-use arrow::array::{FixedSizeBinaryArray, StringArray, UInt64Array};
+use arrow::array::{StringArray, UInt64Array};
 use arrow::compute::cast;
-use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
+use trommel_engine::node::{RecordKeys, key_column};
 
 /// Rows of several tables.
 pub struct Concat;
@@ -107,11 +107,8 @@ impl TableNode for Put {
                 // Records that are equal in two tables stay apart, as they do within one.
                 let of_record = batch[KEY].as_fixed_size_binary().iter().flatten();
                 let new: Vec<[u8; 16]> = of_record.map(|key| keys.next(key)).collect();
-                let new = new.iter().map(Some);
                 let mut columns: Vec<ArrayRef> = vec![
-                    Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                        new, 16,
-                    )?),
+                    key_column(&new)?,
                     Arc::new(UInt64Array::from_iter_values(next..next + rows as u64)),
                 ];
                 for field in &common {
@@ -190,7 +187,6 @@ fn loose(data_type: &DataType) -> DataType {
             let item = Field::new("item", loose(item.data_type()), true);
             DataType::List(Arc::new(item))
         }
-        DataType::FixedSizeList(item, width) => DataType::FixedSizeList(item.clone(), *width),
         DataType::Struct(fields) => {
             let fields = fields.iter();
             DataType::Struct(

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{BooleanArray, StringArray};
 use arrow::compute::filter_record_batch;
+use trommel_engine::node::IMAGE;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::strings;
 
-/// The column of paths.
-pub(super) const IMAGE: &str = "image";
 /// Missing images that a message names.
 const NAMED: usize = 10;
 

@@ -18,11 +18,11 @@ use std::path::Path;
 
 use arrow::json::LineDelimitedWriter;
 use polars::prelude::{ParquetReader, PolarsError, SerReader};
+use trommel_engine::node::IMAGE;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
 use super::image_bytes::{self, ImageBytes};
-use super::image_paths::IMAGE;
 use super::table_file::{self, Config, Rows};
 use super::with_causes;
 use crate::bridge::{BridgeError, caught, check_schema, from_polars};

@@ -1,6 +1,5 @@
 //! The rows of an input as files of scores and vectors speak of them: by `unique_idx`.
 
-use arrow::datatypes::UInt64Type;
 use trommel_engine::node::prelude::*;
 
 /// `unique_idx` of each row of an input.
@@ -26,17 +25,8 @@ impl Positions {
     }
 
     pub(super) fn of(table: &Table) -> Result<Self, NodeError> {
-        let mut rows = Vec::with_capacity(table.rows());
-        for array in table.arrays(UNIQUE_IDX)? {
-            rows.extend(
-                array
-                    .as_primitive::<UInt64Type>()
-                    .values()
-                    .iter()
-                    .map(|&v| v as usize),
-            );
-        }
-        Ok(Self::new(rows))
+        let rows = table.unique_idx()?.into_iter();
+        Ok(Self::new(rows.map(|row| row as usize).collect()))
     }
 
     pub fn rows(&self) -> &[usize] {

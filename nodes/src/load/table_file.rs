@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::{FixedSizeBinaryArray, UInt64Array};
-use trommel_engine::node::RecordKeys;
+use arrow::array::UInt64Array;
 use trommel_engine::node::prelude::*;
+use trommel_engine::node::{IMAGE, RecordKeys, key_column};
 
-use super::image_paths::{IMAGE, ImagePaths, OnMissingImage};
+use super::image_paths::{ImagePaths, OnMissingImage};
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,13 +80,7 @@ impl Rows {
             Arc::new(Field::new(KEY, DataType::FixedSizeBinary(16), false)),
             Arc::new(Field::new(UNIQUE_IDX, DataType::UInt64, false)),
         ];
-        let mut arrays: Vec<ArrayRef> = vec![
-            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                keys.iter().map(Some),
-                16,
-            )?),
-            Arc::new(numbers),
-        ];
+        let mut arrays: Vec<ArrayRef> = vec![key_column(&keys)?, Arc::new(numbers)];
         let image = image_column(file, columns.schema_ref(), self.image.as_deref())?;
         for (field, array) in columns.schema_ref().fields().iter().zip(columns.columns()) {
             // The absolute paths take its place.

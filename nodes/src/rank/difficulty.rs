@@ -11,7 +11,7 @@
 //! ```
 
 use arrow::array::{Float64Array, UInt32Array};
-use arrow::datatypes::{Float32Type, Float64Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{Float32Type, Float64Type, UInt32Type};
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::strings;
 
@@ -162,7 +162,7 @@ impl Rank {
             ));
             return Ok(());
         }
-        let numbers = numbers(table)?;
+        let numbers = table.unique_idx()?;
         let named: Vec<String> = incomplete
             .iter()
             .take(NAMED)
@@ -177,14 +177,6 @@ impl Rank {
         Err(NodeError::new(format!("{} rows lack features: unique_idx {}{more}", incomplete.len(), named.join(", ")))
             .help("give them the missing features, or say `on_null: drop` to leave them out of the selection"))
     }
-}
-
-fn numbers(table: &Table) -> Result<Vec<u64>, NodeError> {
-    let mut numbers = Vec::with_capacity(table.rows());
-    for array in table.arrays(UNIQUE_IDX)? {
-        numbers.extend(array.as_primitive::<UInt64Type>().values());
-    }
-    Ok(numbers)
 }
 
 fn read_net(table: &Table) -> Result<Vec<Weights>, NodeError> {
@@ -333,7 +325,8 @@ fn row_difficulty(
 
 fn named(error: ScoreError, table: &Table, chunk: usize, row: usize) -> NodeError {
     let before: usize = table.chunks()[..chunk].iter().map(|c| c.rows).sum();
-    let number = numbers(table)
+    let number = table
+        .unique_idx()
         .ok()
         .and_then(|n| n.get(before + row).copied());
     match (error, number) {

@@ -15,7 +15,6 @@
 //! ```
 
 use arrow::array::UInt64Array;
-use arrow::datatypes::UInt64Type;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
@@ -110,13 +109,7 @@ impl Kind for Dedup {
                 "it must be at most 63: hashes have 64 bits",
             );
         }
-        if !(-1.0..=1.0).contains(&config.similarity) {
-            contract.refuse(
-                "similarity",
-                format!("`similarity` is {}", config.similarity),
-                "it is a cosine, from -1 to 1",
-            );
-        }
+        picks::refuse_no_cosine(config.similarity, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
@@ -187,10 +180,7 @@ fn push_duplicates(
     input: &Table,
     outputs: &mut dyn Outputs,
 ) -> Result<(), NodeError> {
-    let mut numbers: Vec<u64> = Vec::with_capacity(input.rows());
-    for array in input.arrays(UNIQUE_IDX)? {
-        numbers.extend(array.as_primitive::<UInt64Type>().values());
-    }
+    let numbers = input.unique_idx()?;
     let pairs: Vec<(u64, u64)> = duplicate_of
         .iter()
         .zip(&numbers)

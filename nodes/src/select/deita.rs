@@ -59,13 +59,7 @@ impl Kind for Deita {
         contract.permit(Permit::Exclusive);
         // A copy in the order of scores, and one of what is picked.
         contract.memory("vectors", 2.0);
-        if !(-1.0..=1.0).contains(&config.similarity) {
-            contract.refuse(
-                "similarity",
-                format!("`similarity` is {}", config.similarity),
-                "it is a cosine, from -1 to 1",
-            );
-        }
+        picks::refuse_no_cosine(config.similarity, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {

@@ -12,7 +12,6 @@
 //! ```
 
 use arrow::array::{Float32Array, Float64Array, UInt32Array, UInt64Array};
-use arrow::datatypes::UInt64Type;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::{CHUNK_ROWS, FloatRows};
 
@@ -170,10 +169,7 @@ fn push_lowered(
     input: &Table,
     outputs: &mut dyn Outputs,
 ) -> Result<(), NodeError> {
-    let mut numbers: Vec<u64> = Vec::with_capacity(input.rows());
-    for array in input.arrays(UNIQUE_IDX)? {
-        numbers.extend(array.as_primitive::<UInt64Type>().values());
-    }
+    let numbers = input.unique_idx()?;
     // A table without rows still has its columns.
     let empty = lowered.is_empty().then_some(lowered);
     for lowered in lowered.chunks(16 * CHUNK_ROWS).chain(empty) {

@@ -106,6 +106,17 @@ pub(super) fn refuse_none(count: usize, contract: &mut Contract) {
     }
 }
 
+/// Refuses a `similarity` that no two vectors have.
+pub(super) fn refuse_no_cosine(similarity: f64, contract: &mut Contract) {
+    if !(-1.0..=1.0).contains(&similarity) {
+        contract.refuse(
+            "similarity",
+            format!("`similarity` is {similarity}"),
+            "it is a cosine, from -1 to 1",
+        );
+    }
+}
+
 /// A count beyond what there is picks all, and says so.
 pub(super) fn warn_short(count: usize, there: usize, context: &Context<'_>) {
     if count > there {

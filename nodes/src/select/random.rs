@@ -10,7 +10,7 @@
 
 use trommel_engine::node::prelude::*;
 
-use super::{order, picks};
+use super::picks;
 
 /// Random rows.
 pub struct Random;
@@ -65,11 +65,9 @@ impl TableNode for Pick {
         context: &Context<'_>,
     ) -> Result<(), NodeError> {
         let input = inputs.table("input")?;
-        let lots = order::lots(input, self.seed)?;
-        let mut lots: Vec<_> = lots.into_iter().zip(0..).collect();
-        picks::warn_short(self.count, lots.len(), context);
-        lots.sort_unstable();
-        let positions: Vec<usize> = lots.iter().take(self.count).map(|(_, row)| *row).collect();
-        picks::push(input, &positions, &[], outputs, context)
+        let (rows, _) = picks::ranked(inputs, false, self.seed, context)?;
+        picks::warn_short(self.count, rows.len(), context);
+        let positions = &rows[..self.count.min(rows.len())];
+        picks::push(input, positions, &[], outputs, context)
     }
 }

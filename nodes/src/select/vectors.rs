@@ -7,7 +7,6 @@
 use pulp::Arch;
 use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
-use trommel_engine::table::FloatRows;
 
 use super::diverse::dot::{self, Panel};
 use super::diverse::rows::Rows;
@@ -44,20 +43,23 @@ impl Dots<'_> {
     }
 }
 
+/// Which rows have a vector.
+pub(super) fn has_vector(column: &ColumnView<'_>) -> Result<Vec<bool>, NodeError> {
+    let chunks = column.vectors()?;
+    let there = chunks
+        .iter()
+        .flat_map(|chunk| (0..chunk.rows()).map(|row| chunk.row(row).is_some()));
+    Ok(there.collect())
+}
+
 /// The rows that have a vector, in their order. Those without are told: they are not picked from.
 pub(super) fn rows_with_vector(
     column: &ColumnView<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<usize>, NodeError> {
-    let chunks = column.vectors()?;
-    let there = chunks
-        .iter()
-        .flat_map(|chunk| (0..chunk.rows()).map(|row| chunk.row(row).is_some()));
-    let rows: Vec<usize> = there
-        .enumerate()
-        .filter_map(|(row, there)| there.then_some(row))
-        .collect();
-    let all: usize = chunks.iter().map(FloatRows::rows).sum();
+    let there = has_vector(column)?;
+    let all = there.len();
+    let rows: Vec<usize> = (0..all).filter(|&row| there[row]).collect();
     if rows.len() < all {
         context.warn(format!(
             "{} of {all} rows have no vector and are not picked from",

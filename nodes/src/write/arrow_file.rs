@@ -8,7 +8,7 @@ use arrow::array::{FixedSizeListArray, Float32Array, Float64Array};
 use arrow::datatypes::{Float32Type, Float64Type};
 use arrow::ipc::writer::FileWriter;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, OutputContext};
 
 use super::{beside, images};
 
@@ -21,10 +21,6 @@ impl Format for ArrowFile {
 
     fn needs(&self) -> &'static [(&'static str, ColumnType)] {
         &[]
-    }
-
-    fn images(&self) -> &'static [ImageUse] {
-        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
     }
 
     fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {

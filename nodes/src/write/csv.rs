@@ -8,7 +8,7 @@ use arrow::array::StringArray;
 use arrow::csv::WriterBuilder;
 use arrow::json::ArrayWriter;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, OutputContext};
 
 use super::{beside, images};
 
@@ -21,10 +21,6 @@ impl Format for Csv {
 
     fn needs(&self) -> &'static [(&'static str, ColumnType)] {
         &[]
-    }
-
-    fn images(&self) -> &'static [ImageUse] {
-        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
     }
 
     fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {

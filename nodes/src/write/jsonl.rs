@@ -7,7 +7,7 @@ use std::path::Path;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, OutputContext};
 
 use super::{beside, images};
 
@@ -20,10 +20,6 @@ impl Format for Jsonl {
 
     fn needs(&self) -> &'static [(&'static str, ColumnType)] {
         &[]
-    }
-
-    fn images(&self) -> &'static [ImageUse] {
-        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
     }
 
     fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {

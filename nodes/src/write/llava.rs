@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, OutputContext};
 use trommel_engine::table::strings;
 
 use super::{beside, images};
@@ -22,10 +22,6 @@ impl Format for Llava {
 
     fn needs(&self) -> &'static [(&'static str, ColumnType)] {
         &[("raw", ColumnType::Text)]
-    }
-
-    fn images(&self) -> &'static [ImageUse] {
-        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
     }
 
     fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {

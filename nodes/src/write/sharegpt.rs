@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 use trommel_engine::node::prelude::*;
-use trommel_engine::node::{Companion, Content, Format, ImageNames, ImageUse, OutputContext};
+use trommel_engine::node::{Companion, Content, Format, ImageNames, OutputContext};
 
 use super::{beside, chat, images};
 
@@ -19,10 +19,6 @@ impl Format for ShareGpt {
 
     fn needs(&self) -> &'static [(&'static str, ColumnType)] {
         chat::NEEDS
-    }
-
-    fn images(&self) -> &'static [ImageUse] {
-        &[ImageUse::None, ImageUse::Copy, ImageUse::Link]
     }
 
     fn image_names(&self, table: &Table) -> Result<ImageNames, NodeError> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use trommel_engine::node::prelude::*;
 
 use crate::load::llava::record::{Record, Turn};
+use crate::load::llava::text::IMAGE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -48,8 +49,6 @@ pub(super) struct Written<'a> {
     /// It had several images, of which the first is kept.
     pub(super) several: bool,
 }
-
-const IMAGE: &str = "<image>";
 
 /// A record's text, in the form that is known or else that its keys tell; errors say what makes it unusable.
 pub(super) fn parse(raw: &str, form: Option<Form>) -> Result<Written<'_>, String> {

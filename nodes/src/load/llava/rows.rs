@@ -3,36 +3,26 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use arrow::array::{
-    FixedSizeBinaryArray, ListArray, StringArray, StringBuilder, StructArray, UInt64Array,
-};
+use arrow::array::{ListArray, StringArray, StringBuilder, StructArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use trommel_engine::node::prelude::*;
+use trommel_engine::node::{IMAGE, key_column};
 use trommel_engine::table::CHUNK_ROWS;
 
 use super::record::Record;
 use super::text;
-use crate::load::image_paths::IMAGE;
 
-const OWN: [&str; 7] = [
-    KEY,
-    UNIQUE_IDX,
-    "id",
-    "image",
-    "text",
-    "conversations",
-    "raw",
-];
+const OWN: [&str; 7] = [KEY, UNIQUE_IDX, "id", IMAGE, "text", "conversations", "raw"];
 
 /// The port of such rows; `columns` are those that the user asks for, `further` those that the kind has beside.
 pub(in crate::load) fn contract(columns: &[String], further: &[&str], contract: &mut Contract) {
     let port = contract
         .port("rows", RowsOf::New)
         .gives("id", ColumnType::Text)
-        .gives("image", ColumnType::Text)
+        .gives(IMAGE, ColumnType::Text)
         .gives("text", ColumnType::Text)
         .gives("conversations", ColumnType::Turns)
         .gives("raw", ColumnType::Text);
@@ -183,10 +173,7 @@ impl Rows {
             Field::new("raw", DataType::Utf8, false),
         ];
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                keys.iter().map(Some),
-                16,
-            )?),
+            key_column(keys)?,
             Arc::new(UInt64Array::from(self.numbers)),
             Arc::new(self.ids.finish()),
             Arc::new(self.images.finish()),

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use super::record::Turn;
 
 /// Stands for the image in a human turn.
-const IMAGE: &str = "<image>";
+pub(crate) const IMAGE: &str = "<image>";
 
 /// Turn by turn `USER: ` or `ASSISTANT: `, the turn and one space; the whole without white space at its ends. A human turn
 /// that holds `<image>` loses every one of them and the white space at its ends; other turns stay as they are. It is

@@ -1,9 +1,9 @@
 //! The columns that samples come to: an image, and what stands beside it.
 
-use arrow::array::{FixedSizeBinaryArray, Int64Array, StringArray, UInt64Array};
+use arrow::array::{Int64Array, StringArray, UInt64Array};
 use serde_json::json;
-use trommel_engine::node::RecordKeys;
 use trommel_engine::node::prelude::*;
+use trommel_engine::node::{RecordKeys, key_column};
 
 use super::sample::Sample;
 use crate::load::llava::rows::lifted;
@@ -105,15 +105,8 @@ impl<'a> Rows<'a> {
         let text = |texts: &mut Vec<Option<String>>| -> ArrayRef {
             Arc::new(StringArray::from(std::mem::take(texts)))
         };
-        let keys = keys.iter().map(Some);
         let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
-            (
-                KEY,
-                Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                    keys, 16,
-                )?),
-                false,
-            ),
+            (KEY, key_column(&keys)?, false),
             (
                 UNIQUE_IDX,
                 Arc::new(UInt64Array::from_iter_values(first..self.next)),

@@ -10,7 +10,7 @@ use trommel_engine::table::{RowDigest, row_digests};
 
 use super::super::apart::apart;
 use super::super::picks;
-use super::super::vectors::{Length, Vectors};
+use super::super::vectors::{Length, Vectors, has_vector};
 
 /// What makes two rows duplicates.
 #[derive(Clone, Copy)]
@@ -41,14 +41,7 @@ impl Alike {
             }
             Self::Vectors(similarity) => {
                 let column = inputs.column("vectors")?;
-                let mut there = vec![false; column.table.rows()];
-                let mut next = 0;
-                for chunk in column.vectors()? {
-                    for row in 0..chunk.rows() {
-                        there[next + row] = chunk.row(row).is_some();
-                    }
-                    next += chunk.rows();
-                }
+                let there = has_vector(&column)?;
                 let with: Vec<usize> = rows.iter().copied().filter(|&row| there[row]).collect();
                 let vectors = Vectors::read(&column, &with, Length::One)?;
                 let steps = picks::steps(with.len(), context);
