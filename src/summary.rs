@@ -1,6 +1,6 @@
 //! What a run ends with: of each selection, what was picked and from which kinds of records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::Array;
 use trommel_engine::plan::{NodeId, Plan};
@@ -15,10 +15,12 @@ pub(crate) const MOST_GROUPS: usize = 12;
 /// Columns that say what a record is, not what sort it is of.
 pub(crate) const CONTENT: [&str; 4] = ["id", "image", "raw", "text"];
 
-/// Prints a table for each output of a select node.
+/// Prints a table for each select node that has outputs.
 pub(crate) fn give(plan: &Plan, tables: &HashMap<NodeId, NodeTables>) {
+    let mut told = HashSet::new();
     for output in &plan.outputs {
         if plan.node(output.from).family() == "select"
+            && told.insert(output.from)
             && let Some(text) = selection(plan, tables, output.from)
         {
             terminal::give(&text);

@@ -11,7 +11,7 @@ use trommel_engine::plan::{NodeId, Plan};
 use trommel_engine::run::{Count, NodeStatus, RunError, State, estimates, in_words, inspect};
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
-use crate::terminal;
+use crate::{quantity, terminal};
 
 #[derive(Args)]
 pub(crate) struct PlanArgs {
@@ -74,6 +74,7 @@ fn as_json(plan: &Plan, status: &NodeStatus, estimate: Option<&Estimate>) -> Jso
         "state": status.state,
         "rows": status.rows,
         "chunks": status.chunks,
+        "memory": status.memory,
         "estimate": estimate,
         "reasons": status.reasons,
         "why": in_words(&status.reasons),
@@ -95,6 +96,13 @@ fn as_text(plan: &Plan, statuses: &[NodeStatus], estimates: &HashMap<NodeId, Est
         ]
     }));
     let mut text = format!("{}\n{}", terminal::columns(&rows), totals(statuses));
+    for status in statuses.iter().filter(|status| status.memory > 0) {
+        let node = &plan.node(status.id).name;
+        text += &format!(
+            "\n{node}: up to {} of memory",
+            quantity::size(status.memory)
+        );
+    }
     for status in statuses {
         if let Some(estimate) = estimates.get(&status.id) {
             let node = &plan.node(status.id).name;

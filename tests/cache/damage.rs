@@ -160,13 +160,17 @@ fn a_flipped_bit_in_an_object_is_never_shown() {
             assert_eq!(refused, aside.exists(), "{}", object.display());
             if refused {
                 found += 1;
-                fs::remove_file(aside).expect("removed");
+                fs::remove_file(&aside).expect("removed");
             }
             project.ran(&[]);
             assert_eq!(project.read("out.json"), output);
             // A bit that nobody reads: padding, or a port that is not shown.
             project.run(&["cache", "verify"]);
             project.ran(&[]);
+            // The next round asks once more whether this object is set aside.
+            if aside.exists() {
+                fs::remove_file(&aside).expect("removed");
+            }
         }
         round += 1;
     }

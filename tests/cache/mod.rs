@@ -8,6 +8,7 @@ mod files;
 mod full;
 mod gc;
 mod locks;
+mod memory;
 mod reasons;
 mod stops;
 mod unchanged;

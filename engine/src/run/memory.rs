@@ -15,7 +15,7 @@ pub(super) fn needed(node: &PlanNode, inputs: &[Table], cache: &Cache) -> u64 {
         let tables = node.inputs.iter().zip(inputs);
         let read = tables
             .filter(|(input, _)| input.need.key == key)
-            .map(|(_, table)| stored_bytes(table));
+            .map(|(input, table)| stored_bytes(table, input.column.as_deref()));
         let files = node.contract.files.iter().filter(|need| need.key == key);
         let named = files.map(|need| file_bytes(need, cache));
         (read.chain(named).sum::<u64>() as f64 * times) as u64
@@ -23,8 +23,13 @@ pub(super) fn needed(node: &PlanNode, inputs: &[Table], cache: &Cache) -> u64 {
     node.contract.memory.iter().map(of).sum()
 }
 
-fn stored_bytes(table: &Table) -> u64 {
-    let columns = table.chunks().iter().flat_map(|chunk| &chunk.columns);
+/// Of one column or of all.
+fn stored_bytes(table: &Table, column: Option<&str>) -> u64 {
+    let place = column.and_then(|name| table.fields().iter().position(|f| f.name() == name));
+    let columns = table.chunks().iter().flat_map(|chunk| match place {
+        Some(place) => &chunk.columns[place..=place],
+        None => &chunk.columns[..],
+    });
     let objects: HashSet<&Path> = columns.map(|column| column.place().0).collect();
     objects.into_iter().map(size).sum()
 }

@@ -90,7 +90,8 @@ impl Kind for Diverse {
             .gives("similarity", ColumnType::F32)
             .gives("score", ColumnType::F64);
         contract.permit(Permit::Exclusive);
-        contract.memory("vectors", 1.5);
+        // Where some rows have no score, those of the others are copied.
+        contract.memory("vectors", 2.2);
         contract.speed_only(&["device"]);
         if !config.gamma.is_finite() {
             contract.refuse(
@@ -209,7 +210,8 @@ fn gather(candidates: &[usize], vectors: &[FloatRows]) -> Result<Option<Vec<f32>
         );
         return refuse_missing(&missing).map(|()| None);
     }
-    let mut values = Vec::new();
+    let width = vectors.iter().map(FloatRows::width).max().unwrap_or(0);
+    let mut values = Vec::with_capacity(candidates.len() * width);
     let mut next = 0;
     for &row in candidates {
         let vector = rows.nth(row - next).flatten();
