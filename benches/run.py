@@ -18,6 +18,7 @@ import sys
 import changes
 import extract
 import loading
+import other_selections
 import overhead
 import peers
 import plans
@@ -39,6 +40,7 @@ CASES = {
     "store": lambda bench: bench.in_rust("store"),
     "load": loading.load,
     "select": selection.select,
+    "selectors": other_selections.selectors,
     "extract": extract.extract,
     "train": training.train,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field};
+use arrow::ipc::writer::FileWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ pub(super) fn readers() -> Vec<Reader> {
     let turns = json!({ "messages": [{ "role": "system", "content": "s" }, { "role": "user", "content": "q" },
         { "role": "assistant", "content": [{ "type": "text", "text": "a" }] }] });
     let lines = "{\"a\": 1, \"b\": [\"x\"], \"c\": {\"d\": null}}\n{\"a\": 2.5, \"b\": [], \"c\": {\"d\": true}}\n";
-    let table = "a,b\n1,\"two\nlines\"\n-3,\"a \"\"quote\"\"\"\n";
+    let comma = "a,b\n1,\"two\nlines\"\n-3,\"a \"\"quote\"\"\"\n";
     let vectors = [0.5_f32, -1.0, 2.0, 0.25];
     vec![
         reader(
@@ -71,18 +72,24 @@ pub(super) fn readers() -> Vec<Reader> {
             "j.zst",
             zstd::encode_all(lines.as_bytes(), 3).expect("packed"),
         ),
-        reader("csv", "kind: load.csv, path: c.csv", "c.csv", table),
+        reader("csv", "kind: load.csv, path: c.csv", "c.csv", comma),
         reader(
             "gzip",
             "kind: load.csv, path: c.gz",
             "c.gz",
-            gzip(table.as_bytes()),
+            gzip(comma.as_bytes()),
         ),
         reader(
             "parquet",
             "kind: load.parquet, path: p.parquet",
             "p.parquet",
-            parquet(),
+            parquet_bytes(&table()).expect("a file"),
+        ),
+        reader(
+            "arrow",
+            "kind: load.arrow, path: a.arrow",
+            "a.arrow",
+            arrow_file(),
         ),
         reader(
             "shard",
@@ -139,7 +146,7 @@ pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
     packed.finish().expect("packed")
 }
 
-fn parquet() -> Vec<u8> {
+fn table() -> RecordBatch {
     let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values([
         b"\x89PNG one",
         b"\x89PNG two",
@@ -155,8 +162,14 @@ fn parquet() -> Vec<u8> {
         ("t", Arc::new(StringArray::from(vec!["text", "more text"]))),
         ("image", Arc::new(images)),
     ];
-    let batch = RecordBatch::try_from_iter(columns).expect("a batch");
-    parquet_bytes(&batch).expect("a file")
+    RecordBatch::try_from_iter(columns).expect("a batch")
+}
+
+fn arrow_file() -> Vec<u8> {
+    let table = table();
+    let mut writer = FileWriter::try_new(Vec::new(), &table.schema()).expect("a file");
+    writer.write(&table).expect("a batch");
+    writer.into_inner().expect("a file")
 }
 
 fn shard() -> Vec<u8> {

@@ -140,6 +140,7 @@ def write(folder):
     }
     others = {name: values for name, values in rows.items() if name != "picture"}
     made(rows, features).to_parquet(str(folder / "theirs.parquet"))
+    made(rows, features).save_to_disk(str(folder / "theirs"))
     made(others, {name: features[name] for name in others}).to_json(str(folder / "theirs.jsonl"), force_ascii=False)
     with webdataset.ShardWriter(str(folder / "theirs-%06d.tar"), maxcount=2, encoder=False, verbose=0) as shards:
         for row, image in enumerate(images):

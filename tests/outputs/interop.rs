@@ -100,13 +100,18 @@ fn we_read_what_others_write() {
     let theirs: Vec<Value> = serde_json::from_str(&project.read("theirs.json")).expect("JSON");
     project.file(
         "p.yaml",
-        "version: 1\nnodes:\n  parquet: { kind: load.parquet, path: theirs.parquet }\n  lines: { kind: load.jsonl, path: theirs.jsonl }\n  \
+        "version: 1\nnodes:\n  arrow: { kind: load.arrow, path: \"theirs/*.arrow\" }\n  parquet: { kind: load.parquet, path: theirs.parquet }\n  lines: { kind: load.jsonl, path: theirs.jsonl }\n  \
          pictures: { kind: load.parquet, path: theirs.parquet, image: picture }\n  shards: { kind: load.webdataset, path: \"theirs-*.tar\", columns: [id, tags] }\n\
          outputs:\n  - { from: parquet, path: a.jsonl, format: jsonl }\n  - { from: lines, path: b.jsonl, format: jsonl }\n  \
-         - { from: pictures, path: c.jsonl, format: jsonl }\n  - { from: shards, path: d.jsonl, format: jsonl }\n",
+         - { from: pictures, path: c.jsonl, format: jsonl }\n  - { from: shards, path: d.jsonl, format: jsonl }\n  \
+         - { from: arrow, path: e.jsonl, format: jsonl }\n",
     );
     project.ran(&[]);
-    for (file, node) in [("parquet", "a.jsonl"), ("jsonl", "b.jsonl")] {
+    for (file, node) in [
+        ("parquet", "a.jsonl"),
+        ("jsonl", "b.jsonl"),
+        ("arrow", "e.jsonl"),
+    ] {
         let read = super::records(&project, node);
         assert_eq!(read.len(), theirs.len(), "{file}");
         for (ours, theirs) in read.iter().zip(&theirs) {

@@ -89,6 +89,16 @@ fn parquet() {
 }
 
 #[test]
+fn arrow() {
+    let output =
+        "path: out.arrow, format: arrow, images: copy, columns: [id, image, text, conversations]";
+    comes_back(output, "kind: load.arrow, path: out.arrow", &VALUES);
+    let output = "path: out.arrow, format: arrow, columns: [id, image, text, conversations, raw]";
+    let columns = [&VALUES[..], &["raw"]].concat();
+    comes_back(output, "kind: load.arrow, path: out.arrow", &columns);
+}
+
+#[test]
 fn sharegpt() {
     for file in ["out.json", "out.jsonl"] {
         let load = format!("kind: load.chat, path: {file}, format: sharegpt");

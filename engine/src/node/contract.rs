@@ -26,6 +26,8 @@ pub struct Contract {
     pub permit: Permit,
     /// Memory that the node needs: so many times the bytes of what these keys name.
     pub memory: Vec<(&'static str, f64)>,
+    /// And so many bytes beside.
+    pub memory_beside: u64,
     /// How often a call that failed for a passing reason is made again ([`super::NodeError::transient`]).
     pub retries: u32,
     /// Keys that change speed, or whether a further port is given, but nothing of what is given: they are no part of
@@ -257,6 +259,11 @@ impl Contract {
     /// only while the sum of what they need fits into the memory that the run may use.
     pub fn memory(&mut self, key: &'static str, times: f64) {
         self.memory.push((key, times));
+    }
+
+    /// It holds up to so many bytes whatever it reads.
+    pub fn memory_beside(&mut self, bytes: u64) {
+        self.memory_beside = bytes;
     }
 
     /// A call that fails for a passing reason is made again up to `times` times, after 0.5, 1, 2, .. seconds.

@@ -20,7 +20,8 @@ pub(super) fn needed(node: &PlanNode, inputs: &[Table], cache: &Cache) -> u64 {
         let named = files.map(|need| file_bytes(need, cache));
         (read.chain(named).sum::<u64>() as f64 * times) as u64
     };
-    node.contract.memory.iter().map(of).sum()
+    let read: u64 = node.contract.memory.iter().map(of).sum();
+    read + node.contract.memory_beside
 }
 
 /// Of one column or of all.

@@ -1,9 +1,7 @@
 //! An Arrow IPC file of one record batch, mapped into memory and decoded column by column.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -132,21 +130,9 @@ fn broken(what: &str) -> ArrowError {
     ArrowError::IpcError(what.to_owned())
 }
 
-thread_local! {
-    static IN_CAUGHT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a panic of this thread would be caught and told as an error: then a hook has nothing to say.
-pub fn panics_are_caught() -> bool {
-    IN_CAUGHT.get()
-}
-
 /// Bytes that Arrow's own checks let through must not end the program either.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ArrowError> {
-    let before = IN_CAUGHT.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    IN_CAUGHT.set(before);
-    result.unwrap_or_else(|_| Err(broken("Arrow cannot read it")))
+    super::caught(work).unwrap_or_else(|| Err(broken("Arrow cannot read it")))
 }
 
 #[expect(

@@ -3,6 +3,7 @@
 //! Knows nothing of pipelines, nodes or the cache's layout on disk.
 
 mod array_digest;
+mod caught;
 mod chunk;
 mod digest;
 mod ipc;
@@ -13,10 +14,10 @@ mod types;
 mod values;
 
 pub use array_digest::{array_digest, is_supported};
+pub use caught::{caught, panics_are_caught};
 pub use chunk::{Chunk, Column, Table};
 pub use digest::{Digest, Digester};
 pub use ipc::{decode_stream, encode_stream, write_batch};
-pub use mapped::panics_are_caught;
 pub use row_digest::{RowDigest, row_digests};
 pub use stored::{FileId, Guard, Promise, StoredBatch, batch_digest};
 pub use types::ColumnType;

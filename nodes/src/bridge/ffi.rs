@@ -59,14 +59,6 @@ pub(super) fn from_polars(array: PolarsArray, name: &str) -> Result<ArrayRef, Br
     Ok(make_array(data))
 }
 
-/// The Arrow type of a column as polars declares it.
-pub(super) fn data_type(field: &PolarsField) -> Result<DataType, BridgeError> {
-    DataType::try_from(&schema(field)).map_err(|source| BridgeError::Arrow {
-        column: field.name.to_string(),
-        source,
-    })
-}
-
 #[expect(unsafe_code, reason = "the C data interface has no safe entrance")]
 fn schema(field: &PolarsField) -> FFI_ArrowSchema {
     // SAFETY: as in `to_polars`: two declarations of one C struct.

@@ -1,9 +1,8 @@
-//! Between the Arrow crate, which tables are made of, and polars, which reads and writes Parquet and evaluates SQL.
+//! Between the Arrow crate, which tables are made of, and polars, which evaluates SQL.
 //!
 //! Values are shared, not copied, through the Arrow C data interface. Text and bytes that come from polars are
 //! copied once, since polars stores them otherwise.
 
-mod caught;
 mod ffi;
 mod types;
 
@@ -13,8 +12,6 @@ use polars::prelude::{
 use trommel_engine::node::NodeError;
 use trommel_engine::node::prelude::*;
 
-pub(crate) use caught::caught;
-pub(crate) use types::check_schema;
 pub use types::{plain, refused};
 
 /// Why a table cannot cross.

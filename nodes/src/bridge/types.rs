@@ -1,22 +1,24 @@
-//! Which column types cross, and as what.
+//! Which column types of others are taken over, and as what.
 
-use polars_arrow::datatypes::ArrowSchema;
 use trommel_engine::node::prelude::*;
 
-use super::{BridgeError, ffi};
-
-/// The types that tables use: text, bytes and lists with 32-bit offsets, instants in UTC, all else as it is.
+/// The types that tables use: text, bytes and lists with 32-bit offsets, instants in UTC, all else as it is. What stands in
+/// lists and structs may be null, and items have one name, whoever wrote them.
 pub fn plain(data_type: &DataType) -> DataType {
     let inner = |field: &Arc<Field>| {
         let data_type = plain(field.data_type());
-        Arc::new(field.as_ref().clone().with_data_type(data_type))
+        Arc::new(Field::new(field.name(), data_type, true))
+    };
+    let item = |field: &Arc<Field>| {
+        let data_type = plain(field.data_type());
+        Arc::new(Field::new_list_field(data_type, true))
     };
     match data_type {
         // A column without a single value: text is what it most likely would be.
         DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => DataType::Utf8,
         DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
-        DataType::List(field) | DataType::LargeList(field) => DataType::List(inner(field)),
-        DataType::FixedSizeList(field, width) => DataType::FixedSizeList(inner(field), *width),
+        DataType::List(field) | DataType::LargeList(field) => DataType::List(item(field)),
+        DataType::FixedSizeList(field, width) => DataType::FixedSizeList(item(field), *width),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
         DataType::Dictionary(_, values) => plain(values),
         // The same instants; names of zones would need the whole time zone database.
@@ -25,7 +27,7 @@ pub fn plain(data_type: &DataType) -> DataType {
     }
 }
 
-/// The type, or the one inside it, that polars is not asked to hold: it would panic rather than fail.
+/// The type, or the one inside it, that tables do not hold. Polars would panic at it rather than fail.
 pub fn refused(data_type: &DataType) -> Option<DataType> {
     match data_type {
         DataType::Null
@@ -64,16 +66,4 @@ pub fn refused(data_type: &DataType) -> Option<DataType> {
         },
         _ => Some(data_type.clone()),
     }
-}
-
-/// Checks the columns of a file before polars reads them.
-pub(crate) fn check_schema(schema: &ArrowSchema) -> Result<(), BridgeError> {
-    for field in schema.iter_values() {
-        let data_type = ffi::data_type(field)?;
-        if let Some(data_type) = refused(&data_type) {
-            let column = field.name.to_string();
-            return Err(BridgeError::Type { column, data_type });
-        }
-    }
-    Ok(())
 }

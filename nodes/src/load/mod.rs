@@ -2,7 +2,9 @@
 
 use trommel_engine::node::{Entry, Erased};
 
+pub mod arrow;
 pub mod chat;
+mod columnar;
 pub mod concat;
 pub mod csv;
 mod image_bytes;
@@ -21,6 +23,10 @@ pub mod vectors;
 pub mod webdataset;
 
 pub const KINDS: &[Entry] = &[
+    Entry {
+        kind: &Erased::<arrow::Arrow>::NEW,
+        source: include_str!("arrow.rs"),
+    },
     Entry {
         kind: &Erased::<chat::Chat>::NEW,
         source: include_str!("chat.rs"),

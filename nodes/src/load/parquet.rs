@@ -14,25 +14,31 @@
 //! ```
 
 use std::fs::File;
-use std::path::Path;
 
-use arrow::json::LineDelimitedWriter;
-use polars::prelude::{ParquetReader, PolarsError, SerReader};
-use trommel_engine::node::IMAGE;
+use arrow::datatypes::FieldRef;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
-use super::image_bytes::{self, ImageBytes};
-use super::table_file::{self, Config, Rows};
-use super::with_causes;
-use crate::bridge::{BridgeError, caught, check_schema, from_polars};
+use super::columnar::{Load, Opened};
+use super::image_bytes;
+use super::table_file::{self, Config};
+
+/// Bytes of a batch, as far as the file's own sizes tell.
+const BATCH_BYTES: u64 = 64 << 20;
+
+const HELP: &str = "is it a whole Parquet file?";
 
 /// Parquet files.
 pub struct Parquet;
 
 impl Kind for Parquet {
     const NAME: &'static str = "load.parquet";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
@@ -43,140 +49,51 @@ impl Kind for Parquet {
     fn build(config: &Config) -> Result<Work, NodeError> {
         Ok(Work::table(Load {
             config: config.clone(),
+            open,
+            help: HELP,
         }))
     }
 }
 
-struct Load {
-    config: Config,
+/// Row groups are not read as a whole: memory holds a page of each column, and a batch.
+fn open(file: File) -> Result<Opened, String> {
+    let words = |e: ParquetError| e.to_string();
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(words)?;
+    let schema = metadata.schema().clone();
+    // Equal texts are kept once, so that a part can be measured before each stands for itself.
+    let shared = Schema::new(schema.fields().iter().map(shared).collect::<Vec<_>>());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(shared));
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(words)?;
+    let rows = batch_rows(builder.metadata());
+    let reader = builder.with_batch_size(rows).build().map_err(words)?;
+    Ok(Opened {
+        schema,
+        batches: Box::new(reader.map(|batch| batch.map_err(|e| e.to_string()))),
+    })
 }
 
-impl TableNode for Load {
-    fn table(
-        &mut self,
-        _: &Inputs,
-        outputs: &mut dyn Outputs,
-        context: &Context<'_>,
-    ) -> Result<(), NodeError> {
-        let files = table_file::files(&self.config)?;
-        let mut rows = Rows::new(&self.config, &files[0])?;
-        let mut schema = None;
-        let mut images = ImageBytes::default();
-        let mut read = 0;
-        for file in &files {
-            let mut of_file = 0;
-            for batch in batches(file)? {
-                context.check_cancelled()?;
-                let batch = batch?;
-                let first = schema.get_or_insert_with(|| batch.schema());
-                if *first != batch.schema() {
-                    return Err(differs(file, &files[0], first, batch.schema_ref()));
-                }
-                let count = batch.num_rows();
-                read += count as u64;
-                for start in (0..count.max(1)).step_by(CHUNK_ROWS) {
-                    let part = batch.slice(start, CHUNK_ROWS.min(count - start));
-                    let column = self.config.image.as_deref().unwrap_or(IMAGE);
-                    let (named, part) = images
-                        .take_from(part, column, outputs, context)
-                        .map_err(|(row, e)| at_row(file, of_file + start + row, e))?;
-                    push(&mut rows, file, &named, &part, outputs)?;
-                }
-                of_file += count;
-                context.progress(read, None, "rows");
-            }
-        }
-        rows.finish(context)
+fn shared(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::List(item) => DataType::List(shared(item)),
+        DataType::LargeList(item) => DataType::LargeList(shared(item)),
+        DataType::FixedSizeList(item, width) => DataType::FixedSizeList(shared(item), *width),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(shared).collect()),
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+/// Rows of a batch: fewer where rows are large, as those with images inside are.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let mut most = 1;
+    for group in metadata.row_groups() {
+        let (bytes, rows) = (group.total_byte_size(), group.num_rows());
+        most = most.max(bytes.max(0) as u64 / rows.max(1) as u64);
     }
-}
-
-/// The row groups of a file, one by one: at least one batch, though it may have no rows.
-fn batches(file: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, NodeError>>, NodeError> {
-    let fault = move |e: PolarsError| {
-        NodeError::new(format!("{}: {e}", file.display())).help("is it a whole Parquet file?")
-    };
-    let open = move || {
-        let opened = File::open(file);
-        opened.map_err(|e| NodeError::new(format!("cannot read {}: {e}", file.display())))
-    };
-    let mut reader = ParquetReader::new(open()?);
-    let metadata = caught(|| reader.get_metadata().cloned()).map_err(fault)?;
-    let schema = caught(|| reader.schema()).map_err(fault)?;
-    let unusable = move |e: BridgeError| {
-        NodeError::new(format!("{}: {}", file.display(), with_causes(&e)))
-            .help("write the column as another type, or leave it out")
-    };
-    check_schema(&schema).map_err(unusable)?;
-    table_file::check_names(file, schema.iter_names().map(AsRef::as_ref))?;
-    let mut groups = Vec::with_capacity(metadata.row_groups.len());
-    for group in &metadata.row_groups {
-        groups.push(group.num_rows());
-    }
-    if groups.is_empty() {
-        groups.push(0);
-    }
-    let mut start = 0;
-    Ok(groups.into_iter().map(move |count| {
-        let mut reader = ParquetReader::new(open()?).with_slice(Some((start, count)));
-        reader.set_metadata(metadata.clone());
-        start += count;
-        let frame = caught(|| reader.finish()).map_err(fault)?;
-        from_polars(&frame).map_err(unusable)
-    }))
-}
-
-/// A row's key comes from the JSON of what names it, which holds no nulls: a column that is added without values changes
-/// no key.
-fn push(
-    rows: &mut Rows,
-    file: &Path,
-    named: &RecordBatch,
-    part: &RecordBatch,
-    outputs: &mut dyn Outputs,
-) -> Result<(), NodeError> {
-    let mut writer = LineDelimitedWriter::new(Vec::new());
-    writer.write(named)?;
-    writer.finish()?;
-    let text = writer.into_inner();
-    rows.push(file, part, text.split(|byte| *byte == b'\n'), outputs)
-}
-
-fn at_row(file: &Path, row: usize, error: NodeError) -> NodeError {
-    NodeError {
-        message: format!("{}, row {row}: {}", file.display(), error.message),
-        ..error
-    }
-}
-
-fn differs(file: &Path, first: &Path, expected: &Schema, found: &Schema) -> NodeError {
-    let missing = |from: &Schema, of: &Schema| -> Vec<String> {
-        let fields = from
-            .fields()
-            .iter()
-            .filter(|f| !of.fields().iter().any(|g| g == *f));
-        fields
-            .map(|f| format!("{} ({})", f.name(), f.data_type()))
-            .collect()
-    };
-    let (here, there) = (missing(found, expected), missing(expected, found));
-    let what = if here.is_empty() && there.is_empty() {
-        "the same columns in another order".to_owned()
-    } else {
-        let or_none = |names: Vec<String>| {
-            if names.is_empty() {
-                "nothing".to_owned()
-            } else {
-                names.join(", ")
-            }
-        };
-        format!("{} where the first has {}", or_none(here), or_none(there))
-    };
-    NodeError::new(format!(
-        "{} has other columns than {}: {what}",
-        file.display(),
-        first.display()
-    ))
-    .help("read files of different columns with a node each")
+    ((BATCH_BYTES / most) as usize).clamp(1, CHUNK_ROWS)
 }
 
 #[cfg(test)]

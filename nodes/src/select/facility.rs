@@ -22,7 +22,11 @@ use self::greedy::greedy;
 use super::picks;
 use super::vectors::{Length, Vectors, rows_with_vector};
 
+mod cosines;
 mod greedy;
+
+/// Bytes of cosines that are kept: those of 16,384 rows with each other.
+const KEPT: usize = 1 << 30;
 
 /// Picks that stand for all rows.
 pub struct Facility;
@@ -40,7 +44,7 @@ pub struct Config {
 
 impl Kind for Facility {
     const NAME: &'static str = "select.facility";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
@@ -54,6 +58,7 @@ impl Kind for Facility {
             .gives("gain", ColumnType::F64);
         contract.permit(Permit::Exclusive);
         contract.memory("vectors", 1.1);
+        contract.memory_beside(KEPT as u64);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
@@ -79,7 +84,13 @@ impl TableNode for Pick {
         picks::warn_short(self.count, rows.len(), context);
         let vectors = Vectors::read(&column, &rows, Length::One)?;
         let count = self.count.min(rows.len());
-        let picked = greedy(&vectors, count, picks::steps(rows.len() + count, context))?;
+        let kept = KEPT.max(size_of::<f32>() * vectors.dim() * vectors.len());
+        let picked = greedy(
+            &vectors,
+            count,
+            kept,
+            picks::steps(rows.len() + count, context),
+        )?;
         let (positions, gains): (Vec<usize>, Vec<f64>) = picked
             .iter()
             .map(|&(index, gain)| (rows[index], gain))

@@ -5,12 +5,11 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use arrow::compute::concat_batches;
-use arrow::ipc::writer::StreamWriter;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use polars::prelude::{
-    DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PolarsError,
-};
+use arrow::compute::cast;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use trommel_engine::node::prelude::*;
 use trommel_engine::node::{
     Companion, Content, Format, IMAGE, ImageNames, ImageUse, OutputContext,
@@ -19,9 +18,8 @@ use trommel_engine::table::CHUNK_ROWS;
 
 use super::embedded::{self, Groups};
 use super::{beside, images};
-use crate::bridge::{from_polars, to_polars};
 
-/// Rows of a row group: a reader skips and spreads whole groups, and memory holds one at a time.
+/// Rows of a row group: a reader skips and spreads whole groups, and memory holds one, encoded, at a time.
 const GROUP_ROWS: usize = 16 * CHUNK_ROWS;
 
 pub(super) struct Parquet;
@@ -54,13 +52,13 @@ impl Format for Parquet {
         match (content.images, content.image_folder) {
             (Some(_), None) => {
                 let schema = images::schema_with_image(&schema, &embedded::image_type());
-                write(&Arc::new(schema), Groups::of(content), 1, to)
+                write(&schema, Groups::of(content), None, to)
             }
             (Some(_), Some(_)) => {
                 let schema = images::schema_with_image(&schema, &DataType::Utf8);
-                write(&Arc::new(schema), images::batches(content), GROUP_ROWS, to)
+                write(&schema, images::batches(content), Some(GROUP_ROWS), to)
             }
-            (None, _) => write(&schema, images::batches(content), GROUP_ROWS, to),
+            (None, _) => write(&schema, images::batches(content), Some(GROUP_ROWS), to),
         }
     }
 
@@ -71,73 +69,76 @@ impl Format for Parquet {
 
 /// A batch as a Parquet file.
 pub fn parquet_bytes(batch: &RecordBatch) -> Result<Vec<u8>, NodeError> {
-    let groups = (0..batch.num_rows()).step_by(GROUP_ROWS);
-    let groups =
-        groups.map(|start| Ok(batch.slice(start, GROUP_ROWS.min(batch.num_rows() - start))));
     let mut bytes = Vec::new();
-    write(&batch.schema(), groups, GROUP_ROWS, &mut bytes)?;
+    write(
+        &batch.schema(),
+        [Ok(batch.clone())].into_iter(),
+        Some(GROUP_ROWS),
+        &mut bytes,
+    )?;
     Ok(bytes)
 }
 
-/// What stands in the file beside the values: its Arrow types as tables have them, where polars would name views, which fewer
-/// readers know; and, for `datasets`, which column holds images.
-fn metadata(empty: &DataFrame) -> Result<KeyValueMetadata, NodeError> {
-    let schema = from_polars(empty)?.schema();
-    let image = schema.field_with_name(IMAGE).map(Field::data_type);
-    let features = image.is_ok_and(|image| *image == embedded::image_type());
-    let features = features.then(|| embedded::FEATURES.map(ToOwned::to_owned).into());
-    let features: HashMap<String, String> = features.into_iter().collect();
-    let schema = Schema::clone(&schema).with_metadata(features);
-    let mut message = Vec::new();
-    StreamWriter::try_new(&mut message, &schema)?;
-    let entry = ("ARROW:schema".to_owned(), BASE64_STANDARD.encode(message));
-    Ok(KeyValueMetadata::from_static(vec![entry]))
-}
-
-/// Batches as a Parquet file, whose row groups end when they have `group_rows` rows.
+/// Batches as a Parquet file, whose row groups end when they have `group_rows` rows, or with each batch.
 fn write(
-    schema: &Arc<Schema>,
+    schema: &Schema,
     batches: impl Iterator<Item = Result<RecordBatch, NodeError>>,
-    group_rows: usize,
-    mut to: impl Write,
+    group_rows: Option<usize>,
+    mut to: impl Write + Send,
 ) -> Result<(), NodeError> {
-    let fault = |e: PolarsError| NodeError::new(format!("cannot write as Parquet: {e}"));
-    let empty = to_polars(&RecordBatch::new_empty(schema.clone()))?;
-    let mut writer = ParquetWriter::new(&mut to)
-        .with_compression(ParquetCompression::Zstd(None))
-        .with_key_value_metadata(Some(metadata(&empty)?))
-        .batched(empty.schema())
-        .map_err(fault)?;
-    let mut group = |batches: &mut Vec<RecordBatch>| {
-        let frame = to_polars(&concat_batches(schema, batches.iter())?)?;
-        batches.clear();
-        writer.write_batch(&frame).map_err(fault)
-    };
-    let (mut waiting, mut rows) = (Vec::new(), 0);
+    let fault = |e: ParquetError| NodeError::new(format!("cannot write as Parquet: {e}"));
+    let schema = Arc::new(bytes_of_any_length(schema));
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(group_rows)
+        .build();
+    let mut writer =
+        ArrowWriter::try_new(&mut to, with_features(&schema), Some(properties)).map_err(fault)?;
     for batch in batches {
         let batch = batch?;
-        rows += batch.num_rows();
-        waiting.push(batch);
-        if rows >= group_rows {
-            group(&mut waiting)?;
-            rows = 0;
+        let columns = batch.columns().iter().zip(schema.fields());
+        let columns: Result<_, _> = columns
+            .map(|(column, field)| cast(column, field.data_type()))
+            .collect();
+        let batch = RecordBatch::try_new(schema.clone(), columns?)?;
+        writer.write(&batch).map_err(fault)?;
+        if group_rows.is_none() {
+            writer.flush().map_err(fault)?;
         }
     }
-    if rows > 0 {
-        group(&mut waiting)?;
-    }
-    writer.finish().map_err(fault)?;
-    drop(writer);
+    writer.close().map_err(fault)?;
     to.flush()?;
     Ok(())
 }
 
+/// For `datasets`: which column holds images.
+fn with_features(schema: &Arc<Schema>) -> Arc<Schema> {
+    let image = schema.field_with_name(IMAGE).map(Field::data_type);
+    if image.is_ok_and(|image| *image == embedded::image_type()) {
+        let (key, value) = (embedded::FEATURES[0], embedded::FEATURES[1]);
+        let features = HashMap::from([(key.to_owned(), value.to_owned())]);
+        return Arc::new(Schema::clone(schema).with_metadata(features));
+    }
+    schema.clone()
+}
+
+/// Few readers know bytes of a fixed length.
+fn bytes_of_any_length(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::FixedSizeBinary(_) => {
+            Field::new(field.name(), DataType::Binary, field.is_nullable())
+        }
+        _ => field.as_ref().clone(),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use arrow::array::{StringArray, UInt64Array};
-    use polars::prelude::{ParquetReader, SerReader};
+    use arrow::compute::concat_batches;
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
 
@@ -156,15 +157,18 @@ mod tests {
     #[test]
     fn a_file_is_read_as_it_was_written_in_bounded_groups() {
         for rows in [0, 5, GROUP_ROWS, 2 * GROUP_ROWS + 1] {
-            let bytes = parquet_bytes(&batch(rows)).unwrap();
-            let mut reader = ParquetReader::new(Cursor::new(bytes));
-            let mut groups = Vec::new();
-            for group in &reader.get_metadata().unwrap().row_groups {
-                groups.push(group.num_rows());
-            }
+            let bytes = Bytes::from(parquet_bytes(&batch(rows)).unwrap());
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+            let groups = reader.metadata().row_groups().iter();
+            let groups: Vec<i64> = groups.map(|group| group.num_rows()).collect();
             assert_eq!(groups.len(), rows.div_ceil(GROUP_ROWS));
-            assert!(groups.iter().all(|&g| g <= GROUP_ROWS));
-            assert_eq!(from_polars(&reader.finish().unwrap()).unwrap(), batch(rows));
+            assert!(groups.iter().all(|&g| g <= GROUP_ROWS as i64));
+            let read: Result<Vec<_>, _> = reader.build().unwrap().collect();
+            let schema = batch(0).schema();
+            assert_eq!(
+                concat_batches(&schema, &read.unwrap()).unwrap(),
+                batch(rows)
+            );
         }
     }
 }

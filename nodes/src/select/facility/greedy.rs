@@ -3,17 +3,19 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
+use pulp::Arch;
 use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
-use super::super::vectors::{Vectors, dot};
+use super::super::vectors::Vectors;
+use super::cosines::{Cosines, columns};
 
 /// Gains of all rows that are computed in one pass at the beginning.
 const FIRST: usize = 128;
+/// Sums that a gain is added up in.
+const LANES: usize = 8;
 /// Gains that are computed anew in one pass: as many as the kernel takes at once.
 const ANEW: usize = 16;
-/// Rows that one thread takes at least.
-const ROWS: usize = 256;
 
 /// What a row gains: exact for the set of so many picks, and never less than what it gains for a larger one.
 #[derive(PartialEq)]
@@ -39,18 +41,26 @@ impl PartialOrd for Bound {
     }
 }
 
-/// The picks and what each gained; `count` is at most the number of rows. `step` is told how many rows and picks are done.
+/// The picks and what each gained; `count` is at most the number of rows, and `bytes` of cosines may be kept. `step` is told
+/// how many rows and picks are done.
 pub(super) fn greedy(
     vectors: &Vectors,
     count: usize,
+    bytes: usize,
     mut step: impl FnMut(usize) -> Result<(), NodeError>,
 ) -> Result<Vec<(usize, f64)>, NodeError> {
     let mut best = vec![0.0_f32; vectors.len()];
+    let mut cosines = Cosines::new(vectors, bytes);
     let mut bounds = BinaryHeap::with_capacity(vectors.len());
     let all: Vec<usize> = (0..vectors.len()).collect();
     for rows in all.chunks(FIRST) {
         step(rows[0])?;
-        bounds.extend(anew(vectors, &best, rows, 0));
+        let gains = if cosines.fit_all() {
+            gains(&cosines.of(rows), &best)
+        } else {
+            gains(&columns(vectors, rows), &best)
+        };
+        bounds.extend(bounds_of(rows, gains, 0));
     }
     let mut picked: Vec<(usize, f64)> = Vec::with_capacity(count);
     while picked.len() < count {
@@ -73,56 +83,59 @@ pub(super) fn greedy(
             Some(bound) if stale.is_empty() => {
                 let row = bound.row.0;
                 picked.push((row, bound.gain));
-                best.par_iter_mut()
-                    .enumerate()
-                    .with_min_len(ROWS)
-                    .for_each(|(other, best)| {
-                        *best = best.max(dot(vectors.row(other), vectors.row(row)));
-                    });
+                for (best, cosine) in best.iter_mut().zip(cosines.take(row)) {
+                    *best = best.max(cosine);
+                }
             }
             known => {
                 bounds.extend(known);
-                bounds.extend(anew(vectors, &best, &stale, picked.len()));
+                let gains = gains(&cosines.of(&stale), &best);
+                bounds.extend(bounds_of(&stale, gains, picked.len()));
             }
         }
     }
     Ok(picked)
 }
 
-/// What each of `rows` gains now. The sum of a block of rows, then that of the blocks, each in order: no sum is larger where
-/// no summand is, whatever is rounded.
-fn anew(vectors: &Vectors, best: &[f32], rows: &[usize], picks: usize) -> Vec<Bound> {
-    let queries: Vec<&[f32]> = rows.iter().map(|&row| vectors.row(row)).collect();
-    let blocks = vectors.dots(&queries, |dots| {
-        let mut sums = vec![0.0; queries.len()];
-        for (other, cosines) in dots.rows() {
-            for (sum, cosine) in sums.iter_mut().zip(cosines) {
-                *sum += f64::from((cosine - best[other]).max(0.0));
-            }
-        }
-        sums
-    });
-    let mut gains = vec![0.0; rows.len()];
-    for sums in blocks {
-        for (gain, sum) in gains.iter_mut().zip(sums) {
-            *gain += sum;
+fn bounds_of(rows: &[usize], gains: Vec<f64>, picks: usize) -> impl Iterator<Item = Bound> {
+    rows.iter().zip(gains).map(move |(&row, gain)| Bound {
+        gain,
+        row: Reverse(row),
+        picks,
+    })
+}
+
+/// What rows gain, from their cosines.
+fn gains<C: AsRef<[f32]> + Sync>(cosines: &[C], best: &[f32]) -> Vec<f64> {
+    let arch = Arch::new();
+    let of_row = |cosines: &C| arch.dispatch(|| gain(cosines.as_ref(), best));
+    cosines.par_iter().map(of_row).collect()
+}
+
+/// Every eighth summand in one sum, in order, then the sums, in order: no sum is larger where no summand is, whatever is
+/// rounded.
+#[inline(always)]
+fn gain(cosines: &[f32], best: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let gained = |cosine: f32, best: f32| f64::from((cosine - best).max(0.0));
+    let (wide, rest) = cosines.as_chunks::<LANES>();
+    let (wide_best, rest_best) = best.as_chunks::<LANES>();
+    for (cosines, best) in wide.iter().zip(wide_best) {
+        for lane in 0..LANES {
+            sums[lane] += gained(cosines[lane], best[lane]);
         }
     }
-    rows.iter()
-        .zip(gains)
-        .map(|(&row, gain)| Bound {
-            gain,
-            row: Reverse(row),
-            picks,
-        })
-        .collect()
+    for ((cosine, best), sum) in rest.iter().zip(rest_best).zip(&mut sums) {
+        *sum += gained(*cosine, *best);
+    }
+    sums.iter().fold(0.0, |total, sum| total + sum)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::vectors::Length;
+    use super::super::super::vectors::{Length, dot};
     use super::*;
 
     /// The rule itself: every gain of every row for every pick.
@@ -143,11 +156,11 @@ mod tests {
                     let cosine = dot(vectors.row(other), vectors.row(row));
                     f64::from((cosine - best[other]).max(0.0))
                 };
-                let others: Vec<usize> = (0..n).collect();
-                let blocks = others
-                    .chunks(64)
-                    .map(|block| block.iter().fold(0.0, |sum, &o| sum + of(o)));
-                let gain = blocks.fold(0.0, |sum, block| sum + block);
+                let mut sums = [0.0; LANES];
+                for other in 0..n {
+                    sums[other % LANES] += of(other);
+                }
+                let gain = sums.iter().fold(0.0, |total, sum| total + sum);
                 if most.is_none_or(|(_, most)| gain > most) {
                     most = Some((row, gain));
                 }
@@ -167,9 +180,10 @@ mod tests {
             let vectors = Vectors::new(dim, values, Length::One).unwrap();
             let count = count.min(vectors.len());
             let expected = literal(&vectors, count);
-            for threads in [1, 3] {
+            // Room for no cosines, for those of some rows, and for all.
+            for (threads, bytes) in [(1, 0), (3, 4 * 20 * vectors.len()), (2, usize::MAX)] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let found = pool.install(|| greedy(&vectors, count, |_| Ok(()))).unwrap();
+                let found = pool.install(|| greedy(&vectors, count, bytes, |_| Ok(()))).unwrap();
                 prop_assert_eq!(&found, &expected);
             }
             // Submodular: what is gained never grows.
@@ -181,7 +195,7 @@ mod tests {
     fn one_row_of_each_direction_is_picked_first() {
         let values = vec![1.0, 0.0, 0.0, 1.0, 0.1, 1.0, -0.1, 1.0, 1.0, 0.1];
         let vectors = Vectors::new(2, values, Length::One).unwrap();
-        let picked = greedy(&vectors, 2, |_| Ok(())).unwrap();
+        let picked = greedy(&vectors, 2, 0, |_| Ok(())).unwrap();
         // Row 2 (up, a little right) stands for three, then row 0 or 4 for the other two: 4 leaves less.
         assert_eq!(picked[0].0, 2);
         assert_eq!(picked[1].0, literal(&vectors, 2)[1].0);
