@@ -79,7 +79,7 @@ impl Kind for Dedup {
             contract.column("vectors", vectors, &[ColumnType::Vector]);
             contract.permit(Permit::Exclusive);
             // A copy in the order of looking, and one of what is kept.
-            contract.memory("vectors", 2.0);
+            contract.memory("vectors", 2.2);
         }
         if let Some(score) = &config.score {
             contract.column("score", score, &[ColumnType::Number]);

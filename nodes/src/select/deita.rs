@@ -58,7 +58,7 @@ impl Kind for Deita {
             .gives("score", ColumnType::F64);
         contract.permit(Permit::Exclusive);
         // A copy in the order of scores, and one of what is picked.
-        contract.memory("vectors", 2.0);
+        contract.memory("vectors", 2.2);
         picks::refuse_no_cosine(config.similarity, contract);
     }
 

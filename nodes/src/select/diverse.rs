@@ -26,9 +26,9 @@ pub(super) mod dot;
 pub mod greedy;
 pub mod near;
 pub mod rows;
-mod scan;
+pub(super) mod scan;
 mod similar;
-mod sketch;
+pub(super) mod sketch;
 
 /// Hard and diverse rows.
 pub struct Diverse;

@@ -8,16 +8,22 @@
 //! many. Gives the rows of the input in the order picked, with `pick` and `radius`: the largest distance of a row to its
 //! nearest pick once this one is picked.
 //!
-//! Exact, and the same whatever the number of threads. Each pick takes a look at the rows near to it and at all picks so
-//! far: at most rows x values x picks multiplications in all, and fewer the more the rows lie in clusters.
+//! Exact, and the same whatever the number of threads. A distance to the nearest pick never grows, so a row is not looked at
+//! before its last known one leads: at most rows x values x picks multiplications in all, and far fewer where the rows lie
+//! in clusters.
 //!
 //! ```yaml
 //! covering: { kind: select.kcenter, input: instructions, vectors: clip.clip, count: 10000 }
 //! ```
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use pulp::Arch;
+use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
-use super::nearest::Nearest;
+use super::nearest::squared;
 use super::vectors::{Length, Vectors, rows_with_vector};
 use super::{order, picks};
 
@@ -114,6 +120,33 @@ impl TableNode for Pick {
     }
 }
 
+/// Rows whose distance is brought up to date at once: so many at first, then twice as many.
+const BATCH: usize = 64;
+
+/// The square of a row's distance to the nearest of the first `picks` picks: never less than that to the nearest of all.
+#[derive(PartialEq)]
+struct Bound {
+    squared: f64,
+    row: Reverse<usize>,
+    picks: usize,
+}
+
+impl Eq for Bound {}
+
+impl Ord for Bound {
+    /// The farthest leads, of equally far ones the first row.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.squared.total_cmp(&other.squared);
+        order.then(self.row.cmp(&other.row))
+    }
+}
+
+impl PartialOrd for Bound {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// The picks and the radius after each; `count` is at most the number of rows.
 fn cover(
     vectors: &Vectors,
@@ -121,31 +154,57 @@ fn cover(
     count: usize,
     mut step: impl FnMut(usize) -> Result<(), NodeError>,
 ) -> Result<Vec<(usize, f64)>, NodeError> {
-    let mut nearest = Nearest::new(vectors);
-    let mut is_picked = vec![false; vectors.len()];
+    let unknown = |row| Bound {
+        squared: f64::INFINITY,
+        row: Reverse(row),
+        picks: 0,
+    };
+    let others = (0..vectors.len()).filter(|&row| row != first);
+    let mut bounds: BinaryHeap<Bound> = others.map(unknown).collect();
+    let mut picks = vec![first];
     let mut picked = Vec::with_capacity(count);
-    let mut next = first;
-    while picked.len() < count {
+    loop {
         step(picked.len())?;
-        nearest.add(next);
-        is_picked[next] = true;
-        let mut farthest: Option<(usize, f64)> = None;
-        for (row, &squared) in nearest.squared.iter().enumerate() {
-            if !is_picked[row] && farthest.is_none_or(|(_, most)| squared > most) {
-                farthest = Some((row, squared));
-            }
+        let farthest = farthest(vectors, &picks, &mut bounds);
+        let radius = farthest.as_ref().map_or(0.0, |bound| bound.squared.sqrt());
+        picked.extend(picks.last().map(|&row| (row, radius)));
+        match farthest {
+            Some(bound) if picked.len() < count => picks.push(bound.row.0),
+            _ => return Ok(picked),
         }
-        picked.push((next, farthest.map_or(0.0, |(_, squared)| squared.sqrt())));
-        next = farthest.map_or(next, |(row, _)| row);
     }
-    Ok(picked)
+}
+
+/// Takes the row that is farthest from its nearest pick. Only rows that may be are looked at.
+fn farthest(vectors: &Vectors, picks: &[usize], bounds: &mut BinaryHeap<Bound>) -> Option<Bound> {
+    let arch = Arch::new();
+    let mut batch = BATCH;
+    loop {
+        let mut stale = Vec::new();
+        let is_stale = |bound: &Bound| bound.picks < picks.len();
+        while stale.len() < batch && bounds.peek().is_some_and(is_stale) {
+            stale.extend(bounds.pop());
+        }
+        if stale.is_empty() {
+            return bounds.pop();
+        }
+        stale.par_iter_mut().with_min_len(8).for_each(|bound| {
+            let row = vectors.row(bound.row.0);
+            for &pick in &picks[bound.picks..] {
+                let squared = squared(arch, vectors.row(pick), row);
+                bound.squared = bound.squared.min(squared);
+            }
+            bound.picks = picks.len();
+        });
+        bounds.extend(stale);
+        batch *= 2;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::nearest::squared;
     use super::*;
 
     /// The rule itself, every distance computed anew.
@@ -156,7 +215,7 @@ mod tests {
             let distance = |row: usize| {
                 let all = picked
                     .iter()
-                    .map(|&p| squared(vectors.row(p), vectors.row(row)));
+                    .map(|&p| squared(Arch::new(), vectors.row(p), vectors.row(row)));
                 all.fold(f64::INFINITY, f64::min)
             };
             let left: Vec<usize> = (0..vectors.len())

@@ -1,5 +1,6 @@
 //! How far each row is from the nearest of some centres, as centres are added.
 
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::vectors::Vectors;
@@ -32,13 +33,13 @@ impl<'a> Nearest<'a> {
 
     /// One more centre, which is a row.
     pub(super) fn add(&mut self, centre: usize) {
-        let vectors = self.vectors;
+        let (vectors, arch) = (self.vectors, Arch::new());
         let added = vectors.row(centre);
         let apart: Vec<f64> = self
             .centres
             .par_iter()
             .with_min_len(ROWS)
-            .map(|&other| squared(added, vectors.row(other)))
+            .map(|&other| squared(arch, added, vectors.row(other)))
             .collect();
         let number = self.centres.len() as u32;
         self.squared
@@ -51,7 +52,7 @@ impl<'a> Nearest<'a> {
                 if far.is_some_and(|far| *far > FAR * *nearest) {
                     return;
                 }
-                let distance = squared(added, vectors.row(row));
+                let distance = squared(arch, added, vectors.row(row));
                 if distance < *nearest {
                     (*nearest, *of) = (distance, number);
                 }
@@ -62,7 +63,12 @@ impl<'a> Nearest<'a> {
 
 /// The square of the distance between two vectors. Its rounding error does not grow with their width: no more than 64
 /// squares are added up in f32 before the sum goes to one in f64.
-pub(super) fn squared(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn squared(arch: Arch, a: &[f32], b: &[f32]) -> f64 {
+    arch.dispatch(|| added_up(a, b))
+}
+
+#[inline(always)]
+fn added_up(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
     let mut total = 0.0;
     for (a, b) in a.chunks(64 * LANES).zip(b.chunks(64 * LANES)) {
@@ -104,7 +110,7 @@ mod tests {
                 nearest.add(centre);
             }
             for row in 0..vectors.len() {
-                let all = centres.iter().map(|&c| squared(vectors.row(c), vectors.row(row)));
+                let all = centres.iter().map(|&c| squared(Arch::new(), vectors.row(c), vectors.row(row)));
                 let smallest = all.fold(f64::INFINITY, f64::min);
                 prop_assert_eq!(nearest.squared[row].to_bits(), smallest.to_bits());
             }
@@ -114,7 +120,7 @@ mod tests {
         fn a_distance_is_nearly_that_of_wide_numbers(pairs in prop::collection::vec((-1.0..1.0_f32, -1.0..1.0_f32), 1..3000)) {
             let (a, b): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
             let wide: f64 = pairs.iter().map(|&(a, b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
-            prop_assert!((squared(&a, &b) - wide).abs() <= 1e-5 * wide);
+            prop_assert!((squared(Arch::new(), &a, &b) - wide).abs() <= 1e-5 * wide);
         }
     }
 }

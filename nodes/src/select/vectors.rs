@@ -9,7 +9,10 @@ use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
 use super::diverse::dot::{self, Panel};
+use super::diverse::greedy;
 use super::diverse::rows::Rows;
+use super::diverse::scan::{Packed, WIDTH};
+use super::diverse::sketch::Sketch;
 
 /// Blocks that one thread takes at least.
 const BLOCKS: usize = 8;
@@ -169,13 +172,59 @@ impl Vectors {
         &self.values[index * self.dim..(index + 1) * self.dim]
     }
 
+    pub(super) fn rows(&self) -> Option<Rows<'_>> {
+        Rows::new(self.dim, [self.values.as_slice()])
+    }
+
+    /// What tells most pairs of rows apart by fewer values; none where it would not pay. The rows are of length 1.
+    pub(super) fn sketch(&self) -> Option<Sketch> {
+        let rows = self.rows()?;
+        let norms: Vec<f32> = (0..rows.len())
+            .map(|row| greedy::norm(rows.row(row)))
+            .collect();
+        Sketch::new(Arch::new(), &rows, &norms)
+    }
+
+    /// As [`Self::dots`], but each may be off by [`Self::off`]: twice as fast.
+    pub(super) fn near_dots<T: Send>(
+        &self,
+        queries: &[&[f32]],
+        each: impl Fn(Dots<'_>) -> T + Sync,
+    ) -> Vec<T> {
+        let Some(rows) = self.rows() else {
+            return Vec::new();
+        };
+        let packed = Packed::new(self.dim, queries);
+        let stride = queries.len().next_multiple_of(WIDTH);
+        let arch = Arch::new();
+        rows.blocks()
+            .par_iter()
+            .with_min_len(BLOCKS)
+            .map_init(Vec::new, |out, block| {
+                packed.dots(arch, block.values, out);
+                each(Dots {
+                    first: block.first,
+                    stride,
+                    values: out.as_flattened(),
+                })
+            })
+            .collect()
+    }
+
+    /// How far a dot product of [`Self::near_dots`] and that of [`dot`] may lie apart, for rows of length 1.
+    pub(super) fn off(&self) -> f64 {
+        let dim = self.dim as f64;
+        let sums = dim + dim / dot::DEPTH as f64 + dot::DEPTH as f64 + 16.0;
+        sums * f64::from(f32::EPSILON) / 2.0 * 1.01
+    }
+
     /// Dot products of all rows with some queries, on all threads: what `each` makes of each block of rows, in their order.
     pub(super) fn dots<T: Send>(
         &self,
         queries: &[&[f32]],
         each: impl Fn(Dots<'_>) -> T + Sync,
     ) -> Vec<T> {
-        let Some(rows) = Rows::new(self.dim, [self.values.as_slice()]) else {
+        let Some(rows) = self.rows() else {
             return Vec::new();
         };
         let panel = Panel::new(self.dim, queries);

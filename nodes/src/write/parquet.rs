@@ -139,6 +139,7 @@ mod tests {
     use arrow::compute::concat_batches;
     use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::metadata::RowGroupMetaData;
 
     use super::*;
 
@@ -160,7 +161,7 @@ mod tests {
             let bytes = Bytes::from(parquet_bytes(&batch(rows)).unwrap());
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
             let groups = reader.metadata().row_groups().iter();
-            let groups: Vec<i64> = groups.map(|group| group.num_rows()).collect();
+            let groups: Vec<i64> = groups.map(RowGroupMetaData::num_rows).collect();
             assert_eq!(groups.len(), rows.div_ceil(GROUP_ROWS));
             assert!(groups.iter().all(|&g| g <= GROUP_ROWS as i64));
             let read: Result<Vec<_>, _> = reader.build().unwrap().collect();

@@ -17,13 +17,17 @@ fn batch(rows: i64) -> RecordBatch {
 
 fn file(batches: &[RecordBatch], schema: &Schema) -> Vec<u8> {
     let mut writer = FileWriter::try_new(Vec::new(), schema).unwrap();
-    batches.iter().for_each(|b| writer.write(b).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.into_inner().unwrap()
 }
 
 fn stream(batches: &[RecordBatch], schema: &Schema) -> Vec<u8> {
     let mut writer = StreamWriter::try_new(Vec::new(), schema).unwrap();
-    batches.iter().for_each(|b| writer.write(b).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.into_inner().unwrap()
 }
 

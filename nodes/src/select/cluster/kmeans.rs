@@ -175,7 +175,7 @@ mod tests {
             let distance = |row: usize| {
                 let all = chosen
                     .iter()
-                    .map(|&c| squared(vectors.row(c), vectors.row(row)));
+                    .map(|&c| squared(pulp::Arch::new(), vectors.row(c), vectors.row(row)));
                 all.fold(f64::INFINITY, f64::min)
             };
             let weights: Vec<f64> = (0..n)

@@ -114,6 +114,10 @@ fn gains<C: AsRef<[f32]> + Sync>(cosines: &[C], best: &[f32]) -> Vec<f64> {
 
 /// Every eighth summand in one sum, in order, then the sums, in order: no sum is larger where no summand is, whatever is
 /// rounded.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the instruction set that dispatch chose"
+)]
 #[inline(always)]
 fn gain(cosines: &[f32], best: &[f32]) -> f64 {
     let mut sums = [0.0; LANES];
