@@ -32,7 +32,7 @@ test: lint ## formatting, lints, all tests
 
 interop: setup ## tests with Hugging Face datasets, webdataset and pyarrow (from PyPI, about 400 MB, in target/interop)
 	@scripts/python.sh $(TARGET)/interop datasets==5.2.0 webdataset==1.0.2 pyarrow==26.0.1 pillow==13.0.0
-	TROMMEL_INTEROP=1 cargo test --locked -p trommel --test tests interop
+	TROMMEL_INTEROP=1 cargo test --locked --workspace --test tests interop
 
 # Takes about an hour and 10 GB below $(TARGET)/bench, which may be deleted; `python3 benches/run.py PROGRAM FOLDER CASE ..` runs some
 # cases only. The case extract (PyTorch and transformers from PyPI) takes the most; TROMMEL_BENCH_DATA names its samples.

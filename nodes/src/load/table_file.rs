@@ -120,7 +120,7 @@ pub(super) fn check_names<'a>(
             "{} has a column `{name}`, which every table has already",
             file.display()
         ))
-        .help("rename the column in the file"))
+        .help("rename the column, or leave it out: `columns` of an output says what is written"))
     })
 }
 

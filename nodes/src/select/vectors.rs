@@ -224,12 +224,24 @@ impl Vectors {
         queries: &[&[f32]],
         each: impl Fn(Dots<'_>) -> T + Sync,
     ) -> Vec<T> {
+        self.dots_from(0, queries, each)
+    }
+
+    /// The same without the blocks of rows that begin before a row.
+    pub(super) fn dots_from<T: Send>(
+        &self,
+        first: usize,
+        queries: &[&[f32]],
+        each: impl Fn(Dots<'_>) -> T + Sync,
+    ) -> Vec<T> {
         let Some(rows) = self.rows() else {
             return Vec::new();
         };
+        let blocks = rows.blocks();
+        let blocks = &blocks[blocks.partition_point(|block| block.first < first)..];
         let panel = Panel::new(self.dim, queries);
         let arch = Arch::new();
-        rows.blocks()
+        blocks
             .par_iter()
             .with_min_len(BLOCKS)
             .map_init(Vec::new, |out, block| {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Rows of one block at most. Small enough that a block's similarities to a batch of queries stay in the cache.
-const BLOCK: usize = 64;
+pub(in crate::select) const BLOCK: usize = 64;
 
 /// N rows of D values, borrowed chunk by chunk.
 #[derive(Debug)]

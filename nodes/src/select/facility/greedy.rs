@@ -7,11 +7,12 @@ use pulp::Arch;
 use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
+use super::super::diverse::rows::BLOCK;
 use super::super::vectors::Vectors;
 use super::cosines::{Cosines, columns};
 
 /// Gains of all rows that are computed in one pass at the beginning.
-const FIRST: usize = 128;
+const FIRST: usize = 2 * BLOCK;
 /// Sums that a gain is added up in.
 const LANES: usize = 8;
 /// Gains that are computed anew in one pass: as many as the kernel takes at once.
@@ -56,9 +57,10 @@ pub(super) fn greedy(
     for rows in all.chunks(FIRST) {
         step(rows[0])?;
         let gains = if cosines.fit_all() {
-            gains(&cosines.of(rows), &best)
+            let rows = rows[0]..rows[0] + rows.len();
+            gains(&cosines.of_next(rows), &best)
         } else {
-            gains(&columns(vectors, rows), &best)
+            gains(&columns(vectors, rows, 0), &best)
         };
         bounds.extend(bounds_of(rows, gains, 0));
     }
