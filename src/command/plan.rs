@@ -8,7 +8,9 @@ use serde_json::{Value as Json, json};
 use trommel_engine::diagnostics::{Problem, Problems};
 use trommel_engine::node::Estimate;
 use trommel_engine::plan::{NodeId, Plan};
-use trommel_engine::run::{Count, NodeStatus, RunError, State, estimates, in_words, inspect};
+use trommel_engine::run::{
+    Count, NodeStatus, RunError, State, estimates, in_words, inspect, memory,
+};
 
 use super::{CacheArgs, PipelineArgs, named_nodes, require_files};
 use crate::{quantity, terminal};
@@ -51,22 +53,28 @@ pub(super) fn run(args: &PlanArgs) -> Result<ExitCode, Problems> {
     let failed = |e: RunError| Problem::error("plan::failed", e.message).maybe_help(e.help);
     let statuses = inspect(&plan, &nodes, &forced, &cache).map_err(failed)?;
     let estimates = estimates(&plan, &statuses, &cache).map_err(failed)?;
+    let memory = memory(&plan, &statuses, &cache);
     // What was learnt of files serves the run that follows; a cache that cannot be written to still plans.
     let _ = cache.files.save();
     if args.json {
         let nodes: Vec<_> = statuses
             .iter()
-            .map(|s| as_json(&plan, s, estimates.get(&s.id)))
+            .map(|s| as_json(&plan, s, estimates.get(&s.id), memory.get(&s.id)))
             .collect();
         let text = serde_json::to_string_pretty(&json!({ "pipeline": plan.name, "nodes": nodes }));
         terminal::give(&text.unwrap_or_default());
     } else {
-        terminal::give(&as_text(&plan, &statuses, &estimates));
+        terminal::give(&as_text(&plan, &statuses, &estimates, &memory));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(plan: &Plan, status: &NodeStatus, estimate: Option<&Estimate>) -> Json {
+fn as_json(
+    plan: &Plan,
+    status: &NodeStatus,
+    estimate: Option<&Estimate>,
+    memory: Option<&u64>,
+) -> Json {
     let node = plan.node(status.id);
     json!({
         "node": node.name,
@@ -74,14 +82,19 @@ fn as_json(plan: &Plan, status: &NodeStatus, estimate: Option<&Estimate>) -> Jso
         "state": status.state,
         "rows": status.rows,
         "chunks": status.chunks,
-        "memory": status.memory,
+        "memory": memory.unwrap_or(&0),
         "estimate": estimate,
         "reasons": status.reasons,
         "why": in_words(&status.reasons),
     })
 }
 
-fn as_text(plan: &Plan, statuses: &[NodeStatus], estimates: &HashMap<NodeId, Estimate>) -> String {
+fn as_text(
+    plan: &Plan,
+    statuses: &[NodeStatus],
+    estimates: &HashMap<NodeId, Estimate>,
+    memory: &HashMap<NodeId, u64>,
+) -> String {
     let header = ["node", "kind", "state", "rows", "chunks", "why"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(statuses.iter().map(|status| {
@@ -96,12 +109,11 @@ fn as_text(plan: &Plan, statuses: &[NodeStatus], estimates: &HashMap<NodeId, Est
         ]
     }));
     let mut text = format!("{}\n{}", terminal::columns(&rows), totals(statuses));
-    for status in statuses.iter().filter(|status| status.memory > 0) {
+    for status in statuses {
         let node = &plan.node(status.id).name;
-        text += &format!(
-            "\n{node}: up to {} of memory",
-            quantity::size(status.memory)
-        );
+        if let Some(&bytes) = memory.get(&status.id).filter(|bytes| **bytes > 0) {
+            text += &format!("\n{node}: up to {} of memory", quantity::size(bytes));
+        }
     }
     for status in statuses {
         if let Some(estimate) = estimates.get(&status.id) {

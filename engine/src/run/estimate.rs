@@ -1,4 +1,4 @@
-//! What rows without a result will cost, where the kind of their node can tell.
+//! What nodes that will run cost, where their kinds can tell: requests of rows without a result, memory.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use super::answers::Shared;
 use super::chunk_input::{ChunkInput, parts};
 use super::lookup::{input_tables, manifest_base};
+use super::memory::needed;
 use super::{NodeStatus, NodeTables, RunError, State};
 use crate::cache::{Cache, Manifest, RowIndex};
 use crate::node::Estimate;
@@ -19,16 +20,11 @@ pub fn estimates(
     statuses: &[NodeStatus],
     cache: &Cache,
 ) -> Result<HashMap<NodeId, Estimate>, RunError> {
-    let known: HashMap<NodeId, &NodeTables> = statuses
-        .iter()
-        .filter_map(|status| Some((status.id, status.tables.as_ref()?)))
-        .collect();
     let mut found = HashMap::new();
-    let runs = |status: &&NodeStatus| matches!(status.state, State::Run | State::Partial);
-    for status in statuses.iter().filter(runs) {
+    let runs = |status: &NodeStatus| matches!(status.state, State::Run | State::Partial);
+    for (status, inputs) in with_inputs(plan, statuses).filter(|(status, _)| runs(status)) {
         let node = plan.node(status.id);
-        let tables = input_tables(node, &|from| known.get(&from).map(|t| (*t).clone()));
-        if let (Some(estimator), Some(inputs)) = (&node.contract.estimator, tables) {
+        if let Some(estimator) = &node.contract.estimator {
             let base = manifest_base(node, cache)?;
             let rows = without_result(node, &base, &inputs, cache)?;
             let estimate = estimator.estimate(&rows, &Shared(cache))?;
@@ -36,6 +32,30 @@ pub fn estimates(
         }
     }
     Ok(found)
+}
+
+/// Bytes that those nodes among `statuses` (the whole of what [`super::inspect`] gave) would hold in memory at most that are
+/// no hits and whose inputs are known, of what they declare.
+pub fn memory(plan: &Plan, statuses: &[NodeStatus], cache: &Cache) -> HashMap<NodeId, u64> {
+    with_inputs(plan, statuses)
+        .filter(|(status, _)| status.state != State::Hit)
+        .map(|(status, inputs)| (status.id, needed(plan.node(status.id), &inputs, cache)))
+        .collect()
+}
+
+/// The nodes whose inputs are all known, with these.
+fn with_inputs<'a>(
+    plan: &'a Plan,
+    statuses: &'a [NodeStatus],
+) -> impl Iterator<Item = (&'a NodeStatus, Vec<Table>)> {
+    let known: HashMap<NodeId, &NodeTables> = statuses
+        .iter()
+        .filter_map(|status| Some((status.id, status.tables.as_ref()?)))
+        .collect();
+    statuses.iter().filter_map(move |status| {
+        let of = |from| known.get(&from).map(|tables| (*tables).clone());
+        Some((status, input_tables(plan.node(status.id), &of)?))
+    })
 }
 
 /// The rows that would be handed to the node. A whole-table node gets all of them.

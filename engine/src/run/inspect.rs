@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::changed::{known_reasons, quarantined, reasons};
 use super::chunk_input::{ChunkInput, parts};
 use super::lookup::{input_digests, input_name, input_tables, load, manifest_base_but, stored};
-use super::memory::needed;
 use super::models::to_fetch;
 use super::{NodeTables, Reason, RunError};
 use crate::cache::{Cache, Manifest, RowIndex};
@@ -22,8 +21,6 @@ pub struct NodeStatus {
     pub rows: Option<Count>,
     /// Chunks of a row-wise node whose inputs are known.
     pub chunks: Option<Count>,
-    /// Bytes that it would hold in memory at most, of what it declares; 0 for a hit and where its inputs are not known.
-    pub memory: u64,
     /// Why it would run; empty for a hit.
     pub reasons: Vec<Reason>,
     /// What the cache holds for it as things stand.
@@ -159,7 +156,6 @@ impl<'a> Inspector<'a> {
             self.known.insert(id, tables.clone());
         }
         if status.state == State::Hit {
-            status.memory = 0;
             self.hits.insert(id);
         }
         Ok(inspected)
@@ -189,7 +185,6 @@ impl<'a> Inspector<'a> {
             state: State::Run,
             rows: None,
             chunks: None,
-            memory: 0,
             reasons: Vec::new(),
             tables: None,
         };
@@ -214,7 +209,6 @@ impl<'a> Inspector<'a> {
             (status.rows, status.chunks) = (Some(rows), Some(chunks));
         }
         // Failed rows are tried again, but what there is of the node can be looked at.
-        status.memory = needed(node, inputs, cache);
         if status.state != State::Hit {
             status.reasons = reasons(self.plan, node, &manifest, inputs, cache);
         }
@@ -253,7 +247,6 @@ impl<'a> Inspector<'a> {
             state: State::Unknown,
             rows: None,
             chunks: None,
-            memory: 0,
             reasons,
             tables: None,
         };

@@ -36,7 +36,7 @@ mod stream;
 mod tables;
 
 pub use error::RunError;
-pub use estimate::estimates;
+pub use estimate::{estimates, memory};
 pub use event::{Event, Listener, Report};
 pub use explain::{Explanation, Part, explain};
 pub use folder::write_folder;

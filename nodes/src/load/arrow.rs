@@ -16,9 +16,8 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 use trommel_engine::node::prelude::*;
 
-use super::columnar::{Load, Opened};
-use super::image_bytes;
-use super::table_file::{self, Config};
+use super::columnar::{self, Load, Opened};
+use super::table_file::Config;
 
 /// What a file begins and ends with; a stream does not. In between stands a stream, and a footer that only finds parts of it.
 const MARK: &[u8] = b"ARROW1";
@@ -46,8 +45,7 @@ impl Kind for Arrow {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        table_file::contract(config, contract);
-        contract.port_of_files(image_bytes::PORT);
+        columnar::contract(config, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::RecordBatchOptions;
+use arrow::array::{GenericListArray, OffsetSizeTrait, RecordBatchOptions};
 use arrow::compute::kernels::length::length;
 use arrow::compute::{cast, sum, take};
 use arrow::datatypes::UInt64Type;
@@ -13,7 +13,7 @@ use trommel_engine::node::IMAGE;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::{CHUNK_ROWS, caught};
 
-use super::image_bytes::ImageBytes;
+use super::image_bytes::{self, ImageBytes};
 use super::table_file::{self, Config, Rows};
 use crate::bridge::{plain, refused};
 
@@ -24,6 +24,11 @@ const PART_BYTES: usize = 64 << 20;
 pub(super) struct Opened {
     pub(super) schema: Arc<Schema>,
     pub(super) batches: Box<dyn Iterator<Item = Result<RecordBatch, String>>>,
+}
+
+pub(super) fn contract(config: &Config, contract: &mut Contract) {
+    table_file::contract(config, contract);
+    contract.port_of_files(image_bytes::PORT);
 }
 
 /// Reads all files.
@@ -150,22 +155,18 @@ fn bytes_of(array: &dyn Array) -> usize {
             let columns = array.as_struct().columns().iter();
             columns.map(|column| bytes_of(column)).sum()
         }
-        DataType::List(_) => {
-            let list = array.as_list::<i32>();
-            let ends = list.value_offsets();
-            let (first, last) = (ends[0] as usize, ends[list.len()] as usize);
-            bytes_of(&list.values().slice(first, last - first))
-        }
-        DataType::LargeList(_) => {
-            let list = array.as_list::<i64>();
-            let ends = list.value_offsets();
-            let (first, last) = (ends[0] as usize, ends[list.len()] as usize);
-            bytes_of(&list.values().slice(first, last - first))
-        }
+        DataType::List(_) => bytes_of_items(array.as_list::<i32>()),
+        DataType::LargeList(_) => bytes_of_items(array.as_list::<i64>()),
         DataType::FixedSizeList(_, _) => bytes_of(array.as_fixed_size_list().values()),
         // What stands for itself already.
         _ => array.to_data().get_slice_memory_size().unwrap_or(0),
     }
+}
+
+fn bytes_of_items<O: OffsetSizeTrait>(list: &GenericListArray<O>) -> usize {
+    let ends = list.value_offsets();
+    let (first, last) = (ends[0].as_usize(), ends[list.len()].as_usize());
+    bytes_of(&list.values().slice(first, last - first))
 }
 
 fn lengths(of_values: impl Iterator<Item = u32>) -> usize {
@@ -264,6 +265,20 @@ fn differs(file: &Path, first: &Path, expected: &Schema, found: &Schema) -> Node
         first.display()
     ))
     .help("read files of different columns with a node each")
+}
+
+/// The parts of a file.
+#[cfg(test)]
+pub(super) fn read(
+    path: &Path,
+    open: fn(File) -> Result<Opened, String>,
+) -> Result<Vec<RecordBatch>, NodeError> {
+    let load = Load {
+        config: serde_json::from_value(serde_json::json!({ "path": path })).unwrap(),
+        open,
+        help: "",
+    };
+    load.parts(path)?.collect()
 }
 
 #[cfg(test)]

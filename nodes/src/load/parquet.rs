@@ -24,9 +24,8 @@ use parquet::file::metadata::ParquetMetaData;
 use trommel_engine::node::prelude::*;
 use trommel_engine::table::CHUNK_ROWS;
 
-use super::columnar::{Load, Opened};
-use super::image_bytes;
-use super::table_file::{self, Config};
+use super::columnar::{self, Load, Opened};
+use super::table_file::Config;
 
 /// Bytes of a batch, as far as the file's own sizes tell.
 const BATCH_BYTES: u64 = 64 << 20;
@@ -42,8 +41,7 @@ impl Kind for Parquet {
     type Config = Config;
 
     fn contract(config: &Config, contract: &mut Contract) {
-        table_file::contract(config, contract);
-        contract.port_of_files(image_bytes::PORT);
+        columnar::contract(config, contract);
     }
 
     fn build(config: &Config) -> Result<Work, NodeError> {
@@ -63,8 +61,9 @@ fn open(file: File) -> Result<Opened, String> {
     // Equal texts are kept once, so that a part can be measured before each stands for itself.
     let shared = Schema::new(schema.fields().iter().map(shared).collect::<Vec<_>>());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(shared));
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(words)?;
+    let footer = metadata.metadata().clone();
+    let metadata = ArrowReaderMetadata::try_new(footer, options).map_err(words)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let rows = batch_rows(builder.metadata());
     let reader = builder.with_batch_size(rows).build().map_err(words)?;
     Ok(Opened {

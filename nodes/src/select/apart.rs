@@ -105,19 +105,17 @@ impl<'a> Looks<'a> {
     }
 
     fn of(&self, row: usize) -> &[f32] {
-        match &self.sketch {
-            Some(sketch) => sketch.row(row),
-            None => self.vectors.row(row),
-        }
+        look(self.vectors, self.sketch.as_ref(), row)
     }
 
     fn take(&mut self, row: usize) {
-        let row = match &self.sketch {
-            Some(sketch) => sketch.row(row),
-            None => self.vectors.row(row),
-        };
-        self.taken.push(row);
+        self.taken
+            .push(look(self.vectors, self.sketch.as_ref(), row));
     }
+}
+
+fn look<'a>(vectors: &'a Vectors, sketch: Option<&'a Sketch>, row: usize) -> &'a [f32] {
+    sketch.map_or_else(|| vectors.row(row), |sketch| sketch.row(row))
 }
 
 #[cfg(test)]

@@ -16,13 +16,14 @@
 //! covering: { kind: select.kcenter, input: instructions, vectors: clip.clip, count: 10000 }
 //! ```
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use pulp::Arch;
 use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
+use super::bound::Bound;
 use super::nearest::squared;
 use super::vectors::{Length, Vectors, rows_with_vector};
 use super::{order, picks};
@@ -123,30 +124,6 @@ impl TableNode for Pick {
 /// Rows whose distance is brought up to date at once: so many at first, then twice as many.
 const BATCH: usize = 64;
 
-/// The square of a row's distance to the nearest of the first `picks` picks: never less than that to the nearest of all.
-#[derive(PartialEq)]
-struct Bound {
-    squared: f64,
-    row: Reverse<usize>,
-    picks: usize,
-}
-
-impl Eq for Bound {}
-
-impl Ord for Bound {
-    /// The farthest leads, of equally far ones the first row.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.squared.total_cmp(&other.squared);
-        order.then(self.row.cmp(&other.row))
-    }
-}
-
-impl PartialOrd for Bound {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 /// The picks and the radius after each; `count` is at most the number of rows.
 fn cover(
     vectors: &Vectors,
@@ -154,8 +131,9 @@ fn cover(
     count: usize,
     mut step: impl FnMut(usize) -> Result<(), NodeError>,
 ) -> Result<Vec<(usize, f64)>, NodeError> {
+    // Squares of distances to the nearest pick.
     let unknown = |row| Bound {
-        squared: f64::INFINITY,
+        value: f64::INFINITY,
         row: Reverse(row),
         picks: 0,
     };
@@ -166,7 +144,7 @@ fn cover(
     loop {
         step(picked.len())?;
         let farthest = farthest(vectors, &picks, &mut bounds);
-        let radius = farthest.as_ref().map_or(0.0, |bound| bound.squared.sqrt());
+        let radius = farthest.as_ref().map_or(0.0, |bound| bound.value.sqrt());
         picked.extend(picks.last().map(|&row| (row, radius)));
         match farthest {
             Some(bound) if picked.len() < count => picks.push(bound.row.0),
@@ -192,7 +170,7 @@ fn farthest(vectors: &Vectors, picks: &[usize], bounds: &mut BinaryHeap<Bound>) 
             let row = vectors.row(bound.row.0);
             for &pick in &picks[bound.picks..] {
                 let squared = squared(arch, vectors.row(pick), row);
-                bound.squared = bound.squared.min(squared);
+                bound.value = bound.value.min(squared);
             }
             bound.picks = picks.len();
         });

@@ -4,6 +4,7 @@ use trommel_engine::node::{Entry, Erased};
 
 mod allot;
 mod apart;
+mod bound;
 pub mod cluster;
 pub mod dedup;
 pub mod deita;

@@ -35,13 +35,7 @@ fn read(content: &[u8]) -> Result<Vec<RecordBatch>, NodeError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.arrow");
     std::fs::write(&path, content).unwrap();
-    let config = serde_json::json!({ "path": path });
-    let load = Load {
-        config: serde_json::from_value(config).unwrap(),
-        open,
-        help: HELP,
-    };
-    load.parts(&path)?.collect()
+    columnar::read(&path, open)
 }
 
 #[test]

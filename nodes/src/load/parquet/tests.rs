@@ -14,18 +14,8 @@ fn write(folder: &Path, name: &str, batch: &RecordBatch) -> PathBuf {
     path
 }
 
-fn parts(path: &Path) -> Result<Vec<RecordBatch>, NodeError> {
-    let config = serde_json::json!({ "path": path });
-    let load = Load {
-        config: serde_json::from_value(config).unwrap(),
-        open,
-        help: HELP,
-    };
-    load.parts(path)?.collect()
-}
-
 fn read(path: &Path) -> Vec<RecordBatch> {
-    parts(path).unwrap()
+    columnar::read(path, open).unwrap()
 }
 
 fn numbers(name: &str, rows: i64) -> RecordBatch {
@@ -34,7 +24,7 @@ fn numbers(name: &str, rows: i64) -> RecordBatch {
 }
 
 fn error(path: &Path) -> String {
-    parts(path).unwrap_err().message
+    columnar::read(path, open).unwrap_err().message
 }
 
 #[test]

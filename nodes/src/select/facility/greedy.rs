@@ -1,12 +1,13 @@
 //! Lazy greedy.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use pulp::Arch;
 use rayon::prelude::*;
 use trommel_engine::node::prelude::*;
 
+use super::super::bound::Bound;
 use super::super::diverse::rows::BLOCK;
 use super::super::vectors::Vectors;
 use super::cosines::{Cosines, columns};
@@ -17,30 +18,6 @@ const FIRST: usize = 2 * BLOCK;
 const LANES: usize = 8;
 /// Gains that are computed anew in one pass: as many as the kernel takes at once.
 const ANEW: usize = 16;
-
-/// What a row gains: exact for the set of so many picks, and never less than what it gains for a larger one.
-#[derive(PartialEq)]
-struct Bound {
-    gain: f64,
-    row: Reverse<usize>,
-    picks: usize,
-}
-
-impl Eq for Bound {}
-
-impl Ord for Bound {
-    /// The largest gain leads, of equal ones the first row.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.gain.total_cmp(&other.gain);
-        order.then(self.row.cmp(&other.row))
-    }
-}
-
-impl PartialOrd for Bound {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
 
 /// The picks and what each gained; `count` is at most the number of rows, and `bytes` of cosines may be kept. `step` is told
 /// how many rows and picks are done.
@@ -73,7 +50,7 @@ pub(super) fn greedy(
                 break None;
             };
             // What is 0 once stays 0.
-            if bound.picks == picked.len() || bound.gain == 0.0 {
+            if bound.picks == picked.len() || bound.value == 0.0 {
                 break Some(bound);
             }
             stale.push(bound.row.0);
@@ -84,7 +61,7 @@ pub(super) fn greedy(
         match known {
             Some(bound) if stale.is_empty() => {
                 let row = bound.row.0;
-                picked.push((row, bound.gain));
+                picked.push((row, bound.value));
                 for (best, cosine) in best.iter_mut().zip(cosines.take(row)) {
                     *best = best.max(cosine);
                 }
@@ -100,8 +77,8 @@ pub(super) fn greedy(
 }
 
 fn bounds_of(rows: &[usize], gains: Vec<f64>, picks: usize) -> impl Iterator<Item = Bound> {
-    rows.iter().zip(gains).map(move |(&row, gain)| Bound {
-        gain,
+    rows.iter().zip(gains).map(move |(&row, value)| Bound {
+        value,
         row: Reverse(row),
         picks,
     })
